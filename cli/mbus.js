@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+// The installed entry. Runs the TypeScript source where it stands beside this file (a checkout), else the built
+// program (the published package). A Node too old for both hands over to the `node` package's copy, when installed.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const isRecent = major > 22 || (major === 22 && minor >= 18);
+const bundledNode = here('../node_modules/node/bin/node');
+
+if (isRecent) {
+  const source = here('./main.ts');
+  const program = await import(existsSync(source) ? source : here('../dist/cli/main.js'));
+  process.exitCode = await program.run(process.argv);
+} else if (existsSync(bundledNode)) {
+  const child = spawn(bundledNode, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code) => {
+    process.exitCode = code ?? 1;
+  });
+} else {
+  process.stderr.write(`mbus: needs Node 22.18 or newer, this is ${process.versions.node}: install a newer Node\n`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,217 @@
+/**
+ * The control API: every method with who may call it, its request and its response. Client and server share this table;
+ * a request that does not parse is refused before anything looks at it. Binary values are base64url without padding.
+ */
+import { z } from 'zod';
+import { busFileSchema } from '../config/bus-file.ts';
+
+const id = z.uuid();
+const key = z.string().max(128);
+const bin = z.string().max(65_536);
+const name = z.string().max(64);
+const controlInfo = z.strictObject({
+  leafUrls: z.array(z.string()),
+  signKey: key,
+  sealKey: key,
+  caPem: z.string(),
+});
+
+/** one line of a plan: what apply changes, or would change */
+export const changeSchema = z.strictObject({
+  action: z.enum(['add', 'update', 'remove']),
+  noun: z.enum(['site', 'customer', 'terminal', 'link', 'topic', 'group', 'app']),
+  /** path of names: `acme/trade@risk` */
+  name: z.string(),
+  /** what differs, `field: old -> new` */
+  fields: z.array(z.string()),
+});
+
+/** what a site says of itself, every few seconds and after each change; kept as the newest only */
+export const siteReportSchema = z.strictObject({
+  /** snapshot version applied completely */
+  applied: z.number().int(),
+  sidecarVersion: z.string(),
+  serverVersion: z.string(),
+  /** user JWTs issued for peers that dial this site */
+  linkCredentials: z.array(z.strictObject({ linkId: id, userJwt: z.string().max(16_384) })).max(10_000),
+  links: z.array(
+    z.strictObject({
+      linkId: id,
+      state: z.enum(['up', 'degraded', 'silent', 'down']),
+      rttMs: z.number().nullable(),
+      sinceMs: z.number(),
+      reason: z.string().max(512),
+    }),
+  ),
+  /** one row per topic and group with a part at this site */
+  groups: z.array(
+    z.strictObject({
+      topicId: id,
+      groupId: id,
+      /** waiting in this site's capture stream for this remote group, messages */
+      outgoing: z.number().int(),
+      /** waiting here for consumers, messages */
+      pending: z.number().int(),
+      /** delivered, not yet acknowledged by consumers */
+      unacked: z.number().int(),
+      /** terminal that serves the group for this origin, null when none is reachable or needed */
+      assigned: id.nullable(),
+      /** why messages wait, empty when they do not */
+      reason: z.string().max(512),
+    }),
+  ),
+  topics: z.array(
+    z.strictObject({ topicId: id, messages: z.number().int(), bytes: z.number().int(), maxBytes: z.number().int(), isReady: z.boolean() }),
+  ),
+  apps: z.array(z.strictObject({ appId: id, isReady: z.boolean(), credsPath: z.string() })),
+  problems: z.array(z.strictObject({ code: z.string(), text: z.string().max(1024) })),
+});
+
+export const methods = {
+  /** joins a site: token plus keys made on the site */
+  'enrol.site': {
+    caller: 'token',
+    request: z.strictObject({
+      token: z.string().max(256),
+      /** Ed25519 public key that signs the site's requests */
+      siteKey: key,
+      /** NATS user public key (U…) of its control link */
+      controlUser: key,
+      csrPem: z.string().max(16_384),
+    }),
+    response: z.strictObject({
+      busId: id,
+      siteId: id,
+      site: name,
+      certPem: z.string(),
+      /** user JWT for the leaf remote of account CTL */
+      controlUserJwt: z.string(),
+      control: controlInfo,
+    }),
+  },
+  /** registers the public parts of a terminal's securekey; without a token only the first time */
+  'terminal.register': {
+    caller: 'site',
+    request: z.strictObject({
+      terminalId: id,
+      /** Ed25519 public */
+      signKey: key,
+      /** X25519 public */
+      wrapKey: key,
+      linkUser: key,
+      token: z.string().max(256).optional(),
+      /** signature by the terminal's key over terminal id and the three public keys */
+      proof: bin,
+    }),
+    response: z.strictObject({ version: z.number().int() }),
+  },
+  'snapshot.get': {
+    caller: 'site',
+    request: z.strictObject({ have: z.number().int() }),
+    /** `snapshot` is the exact JSON text that `signature` covers; null when `have` is the newest */
+    response: z.strictObject({ version: z.number().int(), snapshot: z.string().nullable(), signature: bin.nullable() }),
+  },
+  'site.report': {
+    caller: 'site',
+    request: siteReportSchema,
+    response: z.strictObject({ version: z.number().int() }),
+  },
+  'cert.renew': {
+    caller: 'site',
+    request: z.strictObject({ csrPem: z.string().max(16_384) }),
+    response: z.strictObject({ certPem: z.string(), caPem: z.string() }),
+  },
+  'key.ticket': {
+    caller: 'site',
+    request: z.strictObject({ terminalId: id, topicId: id, nonce: key, proof: bin }),
+    response: z.strictObject({
+      ticketId: key,
+      epoch: z.number().int(),
+      /** seconds the ticket still lives, by the service's clock */
+      ttlMs: z.number().int(),
+      certificate: bin,
+      /** sealing half and temporary password, wrapped to the terminal's wrapKey */
+      wrapped: bin,
+    }),
+  },
+  'key.open': {
+    caller: 'site',
+    request: z.strictObject({ terminalId: id, topicId: id, ticketId: key, password: key, nonce: key, proof: bin }),
+    response: z.strictObject({ ttlMs: z.number().int(), wrapped: bin }),
+  },
+  /** a new temporary password for this receiver and an expired ticket */
+  'key.reticket': {
+    caller: 'site',
+    request: z.strictObject({ terminalId: id, topicId: id, header: bin, nonce: key, proof: bin }),
+    response: z.strictObject({ ttlMs: z.number().int(), wrapped: bin }),
+  },
+  'bus.export': {
+    caller: 'admin',
+    request: z.strictObject({}),
+    response: z.strictObject({ version: z.number().int(), file: busFileSchema }),
+  },
+  'bus.diff': {
+    caller: 'admin',
+    request: z.strictObject({ file: busFileSchema }),
+    response: z.strictObject({ version: z.number().int(), changes: z.array(changeSchema) }),
+  },
+  /** all or nothing; `base` refuses when the bus changed since that version */
+  'bus.apply': {
+    caller: 'admin',
+    request: z.strictObject({ file: busFileSchema, base: z.number().int().optional() }),
+    response: z.strictObject({ version: z.number().int(), changes: z.array(changeSchema) }),
+  },
+  /** single use, 15 minutes; for a site, or for the re-registration of one terminal */
+  'token.create': {
+    caller: 'admin',
+    request: z.strictObject({ site: name, customer: name.optional() }),
+    response: z.strictObject({ token: z.string(), expiresInMs: z.number().int() }),
+  },
+  'bus.status': {
+    caller: 'admin',
+    request: z.strictObject({}),
+    response: z.strictObject({
+      busId: id,
+      version: z.number().int(),
+      sites: z.array(
+        z.strictObject({
+          id,
+          name,
+          mode: z.enum(['server', 'client']),
+          state: z.enum(['declared', 'joined']),
+          /** ms since the last report, null when it never reported */
+          reportAgeMs: z.number().nullable(),
+          report: siteReportSchema.nullable(),
+        }),
+      ),
+      /** ids to names, for reports */
+      names: z.record(z.string(), z.string()),
+      replicas: z.array(z.strictObject({ id: z.string(), ageMs: z.number() })),
+    }),
+  },
+  'audit.list': {
+    caller: 'admin',
+    request: z.strictObject({ limit: z.number().int().min(1).max(1000), before: z.number().int().optional() }),
+    response: z.strictObject({
+      rows: z.array(
+        z.strictObject({ id: z.number().int(), at: z.string(), actor: z.string(), action: z.string(), noun: z.string(), details: z.unknown() }),
+      ),
+    }),
+  },
+} as const;
+
+export type MethodName = keyof typeof methods;
+export type MethodCaller = (typeof methods)[MethodName]['caller'];
+export type RequestOf<M extends MethodName> = z.input<(typeof methods)[M]['request']>;
+export type ResponseOf<M extends MethodName> = z.output<(typeof methods)[M]['response']>;
+export type SiteReport = z.output<typeof siteReportSchema>;
+export type Change = z.output<typeof changeSchema>;
+
+/** What sidecar and CLI see of the control plane. Errors are BusErrors with the control plane's code. */
+export interface ControlClient {
+  /** E_CONTROL_AWAY (retry) when nobody answers within `timeoutMs` (default 5,000). */
+  call<M extends MethodName>(method: M, request: RequestOf<M>, options?: { timeoutMs?: number; signal?: AbortSignal }): Promise<ResponseOf<M>>;
+  /** Calls back when the control plane says that the bus's version changed. A hint only: poll as well. */
+  onNotice(callback: (version: number) => void): void;
+  close(): Promise<void>;
+}

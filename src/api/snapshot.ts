@@ -1,0 +1,110 @@
+/**
+ * A site's configuration as the control plane signs it: what the site must run, and of other sites only what its
+ * customers' terminals need. A sidecar keeps the last one on disk and starts from it when it is alone.
+ * Ids are UUIDs; on the wire between sites they are their 16 bytes. Keys are base64url without padding.
+ */
+import { z } from 'zod';
+
+const id = z.uuid();
+
+export const snapshotSchema = z.strictObject({
+  format: z.literal(1),
+  /** the bus's revision: grows with every change of the registry */
+  version: z.number().int().nonnegative(),
+  busId: id,
+  site: z.strictObject({
+    id,
+    name: z.string(),
+    mode: z.enum(['server', 'client']),
+    /** host:port other sites dial, null in client mode */
+    address: z.string().nullable(),
+    maxPayload: z.number().int(),
+    durability: z.enum(['process', 'power']),
+  }),
+  control: z.strictObject({
+    /** host:port of every control leaf listener */
+    leafUrls: z.array(z.string()),
+    /** Ed25519 public key that signs snapshots, answers and ticket certificates */
+    signKey: z.string(),
+    /** X25519 public key that requests are sealed to */
+    sealKey: z.string(),
+    caPem: z.string(),
+  }),
+  customers: z.array(
+    z.strictObject({
+      id,
+      name: z.string(),
+      isolateApps: z.boolean(),
+      /** this site's terminal */
+      terminalId: id,
+      terminals: z.array(
+        z.strictObject({
+          id,
+          siteId: id,
+          site: z.string(),
+          mode: z.enum(['server', 'client']),
+          /** Ed25519 public key of the terminal, null until it is registered */
+          signKey: z.string().nullable(),
+          /** NATS user public key (U…) it dials links with, null until registered */
+          linkUser: z.string().nullable(),
+        }),
+      ),
+      links: z.array(
+        z.strictObject({
+          id,
+          a: id,
+          b: id,
+          cost: z.number().int(),
+          /** the end that dials; the other end is in server mode */
+          dialer: id,
+          /** host:port the dialer dials */
+          url: z.string(),
+          /** user JWT issued by the accepting site for the dialer's linkUser; null until reported */
+          userJwt: z.string().nullable(),
+          compress: z.enum(['auto', 'always', 'never']),
+        }),
+      ),
+      topics: z.array(
+        z.strictObject({
+          id,
+          name: z.string(),
+          scope: z.enum(['bus', 'lan']),
+          maxBytes: z.number().int(),
+          maxTransitAgeMs: z.number().int(),
+          strict: z.boolean(),
+          dedupeMs: z.number().int(),
+          groups: z.array(
+            z.strictObject({
+              id,
+              name: z.string(),
+              terminals: z.array(id),
+              policy: z.enum(['nearest', 'spread', 'ordered']),
+              maxBytes: z.number().int(),
+              onFull: z.enum(['refuse', 'dropOldest']),
+              ackWaitMs: z.number().int(),
+              maxDeliver: z.number().int(),
+              maxAckPending: z.number().int(),
+            }),
+          ),
+        }),
+      ),
+      /** applications of this terminal only; topic and group names */
+      apps: z.array(
+        z.strictObject({
+          id,
+          name: z.string(),
+          publish: z.array(z.string()),
+          consume: z.array(z.strictObject({ topic: z.string(), group: z.string() })),
+        }),
+      ),
+    }),
+  ),
+});
+
+export type Snapshot = z.output<typeof snapshotSchema>;
+export type SnapshotCustomer = Snapshot['customers'][number];
+export type SnapshotTerminal = SnapshotCustomer['terminals'][number];
+export type SnapshotLink = SnapshotCustomer['links'][number];
+export type SnapshotTopic = SnapshotCustomer['topics'][number];
+export type SnapshotGroup = SnapshotTopic['groups'][number];
+export type SnapshotApp = SnapshotCustomer['apps'][number];

@@ -1,0 +1,90 @@
+/**
+ * The nouns of a declared bus, as the YAML file says them and as the registry keeps them. Parsing, with the line of
+ * every problem, is in parse.ts; this file holds shape and defaults only.
+ */
+import { z } from 'zod';
+import { namePattern } from './names.ts';
+
+const name = z.string().regex(namePattern, 'use 1 to 64 of A-Z a-z 0-9 _ -, not starting with _ or mb');
+const hostPort = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'use host:port');
+const bytes = z.number().int().positive();
+const ms = z.number().int().positive();
+
+const mebibyte = 1024 * 1024;
+
+export const siteSchema = z.strictObject({
+  name,
+  mode: z.enum(['server', 'client']),
+  /** host:port of the leaf listener as other sites dial it; required in server mode */
+  address: hostPort.optional(),
+  /** largest application message, bytes of headers and payload: 1 MiB by default, at most 8 MiB */
+  maxPayload: bytes.max(8 * mebibyte).default(mebibyte),
+  /** process: survives kill -9 · power: fsync before every acknowledgement */
+  durability: z.enum(['process', 'power']).default('process'),
+});
+
+export const linkSchema = z.strictObject({
+  between: z.tuple([name, name]),
+  cost: z.number().int().min(1).max(1_000_000).default(1),
+  /** host:port to dial instead of the accepting site's address (NAT, proxy) */
+  via: hostPort.optional(),
+  /** auto: compress when the link is slow */
+  compress: z.enum(['auto', 'always', 'never']).default('auto'),
+});
+
+export const groupSchema = z.strictObject({
+  name,
+  terminals: z.array(name).min(1),
+  policy: z.enum(['nearest', 'spread', 'ordered']).default('nearest'),
+  /** quota of the group's stream at each of its terminals, bytes */
+  maxBytes: bytes.default(1024 * mebibyte),
+  onFull: z.enum(['refuse', 'dropOldest']).default('refuse'),
+  ackWaitMs: ms.default(30_000),
+  /** -1: without end */
+  maxDeliver: z.number().int().min(-1).default(-1),
+  maxAckPending: z.number().int().positive().default(10_000),
+});
+
+export const topicSchema = z.strictObject({
+  name,
+  /** lan: never leaves a site */
+  scope: z.enum(['bus', 'lan']).default('bus'),
+  /** the topic's disk budget at each site where it is published, bytes */
+  maxBytes: bytes.default(1024 * mebibyte),
+  maxTransitAgeMs: ms.default(7 * 24 * 3600 * 1000),
+  /** a fresh ticket per envelope */
+  strict: z.boolean().default(false),
+  /** duplicate window of the capture stream for an application's own Nats-Msg-Id */
+  dedupeMs: ms.default(120_000),
+  groups: z.array(groupSchema).default([]),
+});
+
+export const appSchema = z.strictObject({
+  name,
+  terminal: name,
+  publish: z.array(name).default([]),
+  /** `topic@group` */
+  consume: z.array(z.string()).default([]),
+});
+
+export const customerSchema = z.strictObject({
+  name,
+  isolateApps: z.boolean().default(false),
+  terminals: z.array(name).min(1),
+  links: z.array(linkSchema).default([]),
+  topics: z.array(topicSchema).default([]),
+  apps: z.array(appSchema).default([]),
+});
+
+export const busFileSchema = z.strictObject({
+  sites: z.array(siteSchema),
+  customers: z.array(customerSchema).default([]),
+});
+
+export type BusFile = z.output<typeof busFileSchema>;
+export type SiteSpec = z.output<typeof siteSchema>;
+export type CustomerSpec = z.output<typeof customerSchema>;
+export type LinkSpec = z.output<typeof linkSchema>;
+export type TopicSpec = z.output<typeof topicSchema>;
+export type GroupSpec = z.output<typeof groupSchema>;
+export type AppSpec = z.output<typeof appSchema>;
