@@ -1,0 +1,204 @@
+/**
+ * The registry's tables as TypeScript sees them. The truth is in migrations/; integration tests run every query
+ * against a real PostgreSQL, so a difference shows there. bigint columns are read as numbers (see connection.ts):
+ * all of them count bytes, milliseconds or revisions below 2^53.
+ */
+import type { ColumnType, Generated } from 'kysely';
+
+/** filled by the database with its own clock */
+type DatabaseTime = ColumnType<Date, never, never>;
+type Bytes = ColumnType<Buffer, Uint8Array, Uint8Array>;
+/** stored as JSON text, read as a parsed value */
+type Json<T> = ColumnType<T, string, string>;
+
+export interface BusesTable {
+  only: Generated<boolean>;
+  id: Generated<string>;
+  version: Generated<number>;
+  /** ids and leaf URLs of the replicas that sites were last told of, canonical text */
+  replica_set: Generated<string>;
+  created_at: DatabaseTime;
+}
+
+export interface ControlSecretsTable {
+  name: string;
+  /** AES-256-GCM under the master key, see secrets.ts */
+  wrapped: Bytes;
+  created_at: DatabaseTime;
+}
+
+export interface SitesTable {
+  id: Generated<string>;
+  name: string;
+  mode: 'server' | 'client';
+  address: string | null;
+  max_payload: number;
+  durability: 'process' | 'power';
+  /** Ed25519 public key that signs the site's requests, null until it joined */
+  request_key: string | null;
+  /** NATS user public key of its control link */
+  control_user: string | null;
+  joined_at: Date | null;
+}
+
+export interface CustomersTable {
+  id: Generated<string>;
+  name: string;
+  isolate_apps: boolean;
+}
+
+export interface TerminalsTable {
+  id: Generated<string>;
+  customer_id: string;
+  site_id: string;
+  /** Ed25519 public */
+  sign_key: string | null;
+  /** X25519 public */
+  wrap_key: string | null;
+  /** NATS user public key it dials links with */
+  link_user: string | null;
+  registered_at: Date | null;
+}
+
+export interface LinksTable {
+  id: Generated<string>;
+  customer_id: string;
+  /** terminal ids, in the order the file names the ends */
+  a: string;
+  b: string;
+  cost: number;
+  via: string | null;
+  compress: 'auto' | 'always' | 'never';
+}
+
+export interface LinkCredentialsTable {
+  link_id: string;
+  user_jwt: string;
+  /** the dialer's key the credential was issued for */
+  link_user: string;
+  reported_at: DatabaseTime;
+}
+
+export interface TopicsTable {
+  id: Generated<string>;
+  customer_id: string;
+  name: string;
+  scope: 'bus' | 'lan';
+  max_bytes: number;
+  max_transit_age_ms: number;
+  strict: boolean;
+  dedupe_ms: number;
+}
+
+export interface GroupsTable {
+  id: Generated<string>;
+  customer_id: string;
+  topic_id: string;
+  name: string;
+  policy: 'nearest' | 'spread' | 'ordered';
+  max_bytes: number;
+  on_full: 'refuse' | 'dropOldest';
+  ack_wait_ms: number;
+  max_deliver: number;
+  max_ack_pending: number;
+}
+
+export interface GroupTerminalsTable {
+  customer_id: string;
+  group_id: string;
+  terminal_id: string;
+  /** 0 is the primary of an ordered group */
+  position: number;
+}
+
+export interface AppsTable {
+  id: Generated<string>;
+  customer_id: string;
+  terminal_id: string;
+  name: string;
+}
+
+export interface AppPublishTable {
+  customer_id: string;
+  app_id: string;
+  topic_id: string;
+}
+
+export interface AppConsumeTable {
+  customer_id: string;
+  app_id: string;
+  group_id: string;
+}
+
+export interface EnrolmentTokensTable {
+  id: Generated<string>;
+  /** SHA-256 of the token's secret */
+  hash: Bytes;
+  site_id: string;
+  /** set: re-registers this customer's terminal at the site instead of joining the site */
+  customer_id: string | null;
+  created_at: DatabaseTime;
+  expires_at: Date;
+  used_at: Date | null;
+}
+
+export interface SiteReportsTable {
+  site_id: string;
+  report: Json<unknown>;
+  /** the report's own time by the control plane's clock as the site estimates it: an older one never wins */
+  sent_ms: number;
+  received_at: ColumnType<Date, never, Date>;
+}
+
+export interface ReplicasTable {
+  id: string;
+  /** host:port of its cluster listener */
+  route: string;
+  /** host:port of its leaf listener, as sites dial it */
+  leaf_url: string;
+  /** host:port of its client listener, as enrolling sites and admins dial it */
+  client_url: string;
+  heartbeat_at: ColumnType<Date, never, Date>;
+}
+
+export interface RequestNoncesTable {
+  nonce: string;
+  caller: string;
+  method: string;
+  answer: Json<unknown> | null;
+  at: DatabaseTime;
+}
+
+export interface AuditTable {
+  id: number;
+  at: Date;
+  actor: string;
+  action: string;
+  noun: string;
+  details: Json<unknown>;
+  prev_hash: Bytes;
+  hash: Bytes;
+}
+
+export interface RegistryTables {
+  buses: BusesTable;
+  control_secrets: ControlSecretsTable;
+  sites: SitesTable;
+  customers: CustomersTable;
+  terminals: TerminalsTable;
+  links: LinksTable;
+  link_credentials: LinkCredentialsTable;
+  topics: TopicsTable;
+  groups: GroupsTable;
+  group_terminals: GroupTerminalsTable;
+  apps: AppsTable;
+  app_publish: AppPublishTable;
+  app_consume: AppConsumeTable;
+  enrolment_tokens: EnrolmentTokensTable;
+  site_reports: SiteReportsTable;
+  replicas: ReplicasTable;
+  request_nonces: RequestNoncesTable;
+  audit: AuditTable;
+}
+
+export type Database = RegistryTables;
