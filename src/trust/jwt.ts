@@ -1,0 +1,124 @@
+/**
+ * NATS JWTs: operator, accounts, users. What a token says is given here as plain data; who may say what stands in
+ * src/site/permissions.ts. Each encoding carries its time, so two encodings of the same claims differ: callers keep the
+ * text and encode again only when the claims change.
+ */
+import {
+  type Account,
+  type ConnectionType,
+  decode,
+  encodeAccount,
+  encodeOperator,
+  encodeUser,
+  fmtCreds,
+  newScopedSigner,
+  type User,
+} from '@nats-io/jwt';
+import type { KeyPair } from './nkeys.ts';
+
+export interface Rights {
+  publish: { allow: string[]; deny: string[] };
+  subscribe: { allow: string[]; deny: string[] };
+}
+
+export interface UserClaims {
+  name: string;
+  rights?: Rights;
+  connections: ConnectionType[];
+  /** seconds since 1970 */
+  expires?: number;
+}
+
+/** A signing key whose users have exactly these rights: they change with the account, without a new credential. */
+export interface Scope {
+  /** A… public key */
+  key: string;
+  role: string;
+  rights: Rights;
+  connections: ConnectionType[];
+}
+
+export interface AccountClaims {
+  name: string;
+  hasJetStream: boolean;
+  /** connections, -1 without limit */
+  maxConnections: number;
+  maxLeafs: number;
+  maxSubscriptions: number;
+  scopes: Scope[];
+}
+
+/** Encode once and keep the text: the server refuses a reload with other bytes. */
+export function encodeOperatorJwt(name: string, operator: KeyPair, systemAccount: string): Promise<string> {
+  return encodeOperator(name, operator, { system_account: systemAccount });
+}
+
+export function encodeAccountJwt(claims: AccountClaims, account: string, operator: KeyPair): Promise<string> {
+  return encodeAccount(claims.name, account, accountBody(claims), { signer: operator });
+}
+
+function accountBody(claims: AccountClaims): Partial<Account> {
+  const store = claims.hasJetStream ? -1 : 0;
+  return {
+    limits: {
+      subs: claims.maxSubscriptions,
+      conn: claims.maxConnections,
+      leaf: claims.maxLeafs,
+      data: -1,
+      payload: -1,
+      imports: 0,
+      exports: 0,
+      wildcards: true,
+      disallow_bearer: true,
+      mem_storage: store,
+      disk_storage: store,
+      streams: store,
+      consumer: store,
+      max_ack_pending: store,
+      mem_max_stream_bytes: store,
+      disk_max_stream_bytes: store,
+      max_bytes_required: false,
+    },
+    signing_keys: claims.scopes.map((scope) =>
+      newScopedSigner(scope.key, scope.role, {
+        pub: scope.rights.publish,
+        sub: scope.rights.subscribe,
+        subs: -1,
+        data: -1,
+        payload: -1,
+        bearer_token: false,
+        allowed_connection_types: scope.connections,
+      }),
+    ),
+  };
+}
+
+/** A user of `issuer`'s account, with its rights in the token. `user` is a public key (U…). */
+export function encodeUserJwt(claims: UserClaims, user: string, issuer: KeyPair): Promise<string> {
+  const body: Partial<User> = { allowed_connection_types: claims.connections };
+  if (claims.rights) {
+    body.pub = claims.rights.publish;
+    body.sub = claims.rights.subscribe;
+  }
+  return encodeUser(claims.name, user, issuer, body, claims.expires === undefined ? {} : { exp: claims.expires });
+}
+
+/** A user under a scoped signing key of `account`: its rights are those of the scope, whatever they are today. */
+export function encodeScopedUserJwt(name: string, user: string, account: string, scopeKey: KeyPair): Promise<string> {
+  return encodeUser(name, user, account, {}, { signer: scopeKey, scopedUser: true });
+}
+
+/** The text of a `.creds` file. */
+export function formatCreds(userJwt: string, user: KeyPair): string {
+  return new TextDecoder().decode(fmtCreds(userJwt, user));
+}
+
+/** Issuer and subject of a token whose signature holds, else undefined. */
+export function readJwt(jwt: string): { issuer: string; subject: string; name: string } | undefined {
+  try {
+    const claims = decode(jwt);
+    return { issuer: claims.iss, subject: claims.sub, name: claims.name };
+  } catch {
+    return undefined;
+  }
+}

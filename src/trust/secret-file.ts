@@ -1,0 +1,50 @@
+/**
+ * Files that hold secrets: 0600, written to a temporary name, synced and renamed, so that a crash leaves the old file
+ * or the new one. Directories made on the way are 0700. Nothing here ever logs a content.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** Replaces `path` as one step. `mode` is 0600 unless the content is public. */
+export async function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    const file = await open(temporary, 'wx', mode);
+    try {
+      await file.writeFile(data);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** The file's bytes, or undefined when there is none. */
+export async function readFileIfThere(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+/** Keeps what stands in the file; makes it when there is none. */
+export async function loadOrCreateSecret(path: string, create: () => Uint8Array): Promise<Buffer> {
+  const present = await readFileIfThere(path);
+  if (present) return present;
+  const made = Buffer.from(create());
+  await writeFileAtomic(path, made);
+  return made;
+}
+
+/** Narrows a caught value to a system error of the given code. */
+export function isErrno(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
+}
