@@ -52,6 +52,94 @@ export const errorRegistry = {
     summary: 'Something did not answer in time.',
     remedy: 'Check that the named part is up; the bus tries again by itself.',
   },
+  // server and site
+  E_NATS_SERVER_MISSING: {
+    disposition: 'fatal',
+    summary: 'No nats-server of a usable version was found.',
+    remedy: 'Install nats-server 2.15.1 or newer, or set NATS_SERVER to its path.',
+  },
+  E_NATS_SERVER_OLD: {
+    disposition: 'fatal',
+    summary: 'The nats-server named by NATS_SERVER is older than the bus can trust.',
+    remedy: 'Use nats-server 2.15.1 or newer.',
+  },
+  E_NATS_SERVER_FAILED: {
+    disposition: 'retry',
+    summary: 'nats-server did not start or did not become healthy.',
+    remedy: 'Read the lines of its log that are quoted; it is started again.',
+  },
+  E_PORT_TAKEN: {
+    disposition: 'fatal',
+    summary: 'Another program listens on a port this part was told to use.',
+    remedy: 'Stop that program, or give this part another port.',
+  },
+  E_SERVER_AWAY: {
+    disposition: 'retry',
+    summary: 'The nats-server of this site does not answer.',
+    remedy: 'Check that it runs; what is under way waits in its streams.',
+  },
+  E_SERVER_REFUSED: {
+    disposition: 'park',
+    summary: 'nats-server refused an account or a configuration.',
+    remedy: 'The message quotes its reason; the rest of the site goes on.',
+  },
+  E_SITE_DIR: {
+    disposition: 'fatal',
+    summary: 'The directory is not that of a joined site, or it is damaged.',
+    remedy: 'Run mbus site join for this directory, or name the right one.',
+  },
+  E_SIDECAR_RUNNING: {
+    disposition: 'fatal',
+    summary: 'A sidecar already runs for this site.',
+    remedy: 'Stop the other one first; one site has one sidecar.',
+  },
+  E_NOT_HERE: {
+    disposition: 'retry',
+    summary: 'This site knows nothing of the customer or link that was named.',
+    remedy: 'It follows with the next snapshot; check names when it does not.',
+  },
+  // trust
+  E_KEY_FILE: {
+    disposition: 'fatal',
+    summary: 'A key file does not hold the key it should.',
+    remedy: 'Restore the file from its backup, or join the site again.',
+  },
+  E_CERTIFICATE: {
+    disposition: 'reject',
+    summary: 'A certificate is not acceptable.',
+    remedy: "Renew the certificate, and check the machine's clock.",
+  },
+  E_CSR: {
+    disposition: 'reject',
+    summary: 'A certificate request is not acceptable.',
+    remedy: 'Make a new request with this version of mbus.',
+  },
+  // message path
+  E_NATS: {
+    disposition: 'retry',
+    summary: 'The nats-server of this site did not do what it was asked.',
+    remedy: 'Check that it is up and has room; the sidecar tries again by itself.',
+  },
+  E_LINK_DOWN: {
+    disposition: 'retry',
+    summary: 'A link is down or silent.',
+    remedy: 'Nothing: what waits goes on when the link is back. `mbus status` says which and since when.',
+  },
+  E_PEER_BUSY: {
+    disposition: 'retry',
+    summary: 'The other site could not store an envelope now.',
+    remedy: 'See `mbus status` for the reason it gave: most often a group stream is full.',
+  },
+  E_PEER_REFUSED: {
+    disposition: 'park',
+    summary: 'The other site refused an envelope.',
+    remedy: 'See the reason in `mbus status`; what it concerns waits at its origin.',
+  },
+  E_FOREIGN_STREAM: {
+    disposition: 'park',
+    summary: 'A stream or consumer with a name the bus needs exists and is not the bus\'s own.',
+    remedy: 'Rename or remove it, or choose another topic name.',
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errorRegistry;
