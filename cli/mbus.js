@@ -13,7 +13,10 @@ const bundledNode = here('../node_modules/node/bin/node');
 if (isRecent) {
   const source = here('./main.ts');
   const program = await import(existsSync(source) ? source : here('../dist/cli/main.js'));
+  process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? 0 : 1)); // `mbus … | head` is done
   process.exitCode = await program.run(process.argv);
+  // A handle that somebody forgot to close must not keep a finished command alive.
+  setTimeout(() => process.exit(), 3000).unref();
 } else if (existsSync(bundledNode)) {
   const child = spawn(bundledNode, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

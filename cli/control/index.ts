@@ -1,0 +1,10 @@
+/** The verbs of `mbus control`. */
+import type { Command } from 'commander';
+import { addMigrate } from './migrate.ts';
+import { addRun } from './run.ts';
+
+export function register(program: Command): void {
+  const control = program.command('control').description('run the control plane, migrate its database');
+  addRun(control);
+  addMigrate(control);
+}

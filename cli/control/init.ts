@@ -1,0 +1,35 @@
+/** `mbus init`: the directory of a new control plane, its addresses, master key and admin identity. */
+import type { Command } from 'commander';
+import { controlDir, controlDirOption, type DirOption, hostPort, type JsonOption, jsonOption } from '../options.ts';
+import { printResult } from '../output.ts';
+
+interface InitOptions extends DirOption, JsonOption {
+  listen: string;
+  leafListen: string;
+  advertise?: string;
+}
+
+export function register(program: Command): void {
+  program
+    .command('init')
+    .description('make the directory of a new control plane: addresses, master key and the identity of its admin')
+    .addOption(controlDirOption())
+    .option('--listen <host:port>', 'where its nats-server takes clients; port 0: a free one', hostPort, '127.0.0.1:0')
+    .option('--leaf-listen <host:port>', 'where sites connect; port 0: a free one', hostPort, '127.0.0.1:0')
+    .option('--advertise <host:port>', 'the leaf address as sites dial it (default: --leaf-listen)', hostPort)
+    .addOption(jsonOption())
+    .addHelpText('after', examples)
+    .action(init);
+}
+
+const examples = `
+Examples:
+  $ mbus init
+  $ mbus init --dir /var/lib/mbus --leaf-listen 0.0.0.0:7433 --advertise bus.example.net:7433`;
+
+async function init({ dir, listen, leafListen, advertise, json }: InitOptions): Promise<void> {
+  const { initControl } = await import('../../src/control.ts');
+  const path = controlDir({ dir });
+  await initControl({ dir: path, listen, leafListen, advertise });
+  printResult(json, { dir: path }, () => `made ${path}: start it with  mbus control run --dir ${path}`);
+}

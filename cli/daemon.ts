@@ -1,0 +1,27 @@
+/**
+ * Runs a daemon in the foreground: starts it, waits for a signal or for its own end, stops it. The first signal
+ * drains, the second exits at once.
+ */
+import { readEnv } from '../src/config/env.ts';
+import { Lifecycle, runUntilSignal } from '../src/lifecycle.ts';
+import { createLogger, type Logger } from '../src/log.ts';
+
+export interface Daemon {
+  stop(): Promise<void>;
+  /** settles when the daemon has ended; rejects when it cannot go on */
+  readonly closed?: Promise<void>;
+}
+
+/** Resolves after a clean stop; throws what the daemon died of. */
+export async function runDaemon(name: string, start: (log: Logger) => Promise<Daemon>): Promise<void> {
+  const log = createLogger(name, readEnv().logLevel);
+  const lifecycle = new Lifecycle(log);
+  const daemon = await start(log);
+  lifecycle.push(name, () => daemon.stop());
+  const ended = daemon.closed ?? new Promise<never>(() => {});
+  try {
+    await Promise.race([runUntilSignal(lifecycle), ended]);
+  } finally {
+    await lifecycle.stop();
+  }
+}

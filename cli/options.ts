@@ -1,0 +1,58 @@
+/** Options that many verbs share: one wording, one default, one check each. */
+import { InvalidArgumentError, Option } from 'commander';
+import { readEnv } from '../src/config/env.ts';
+import { BusError } from '../src/errors.ts';
+
+export interface DirOption {
+  dir?: string;
+}
+
+export interface JsonOption {
+  json?: boolean;
+}
+
+/** `--dir` of the control plane; see `controlDir`. */
+export function controlDirOption(): Option {
+  return new Option('--dir <dir>', "the control plane's directory (default: MBUS_DIR, else ./mbus-control)");
+}
+
+/** `--dir` of a site. */
+export function siteDirOption(): Option {
+  return new Option('--dir <dir>', "the site's directory").makeOptionMandatory();
+}
+
+export function jsonOption(): Option {
+  return new Option('--json', 'print one JSON document on stdout');
+}
+
+export function controlDir(options: DirOption): string {
+  return options.dir ?? readEnv().dir ?? './mbus-control';
+}
+
+/** An option's `host:port`; port 0 takes a free one. */
+export function hostPort(text: string): string {
+  const port = /^(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text)?.[1];
+  if (port === undefined || Number(port) > 65_535) throw new InvalidArgumentError('Use host:port.');
+  return text;
+}
+
+/** A whole number of at least `min`. */
+export function wholeNumber(min: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value) || value < min) {
+      throw new InvalidArgumentError(`Use a whole number of at least ${min}.`);
+    }
+    return value;
+  };
+}
+
+/** Gathers an option that may be given several times. */
+export function collect(text: string, previous: string[] | undefined): string[] {
+  return [...(previous ?? []), text];
+}
+
+/** For what the option parser cannot say: options that exclude or need each other. */
+export function usage(message: string): BusError {
+  return new BusError('E_USAGE', message);
+}

@@ -1,0 +1,66 @@
+/**
+ * The one place that reads environment variables: every variable of the bus, checked together, frozen. A daemon or a
+ * verb reads them once at its start and hands the values on.
+ */
+import { z } from 'zod';
+import { got, problemsError } from './problem.ts';
+
+const flag = z.stringbool().optional();
+
+/** variable → what it must look like; docs/cli.md lists them */
+const schema = z.object({
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'use postgres://user:password@host:port/database')
+    .optional(),
+  MBUS_DIR: z.string().min(1).optional(),
+  MBUS_MASTER_KEY_FILE: z.string().min(1).optional(),
+  MBUS_TOKEN: z.string().min(1).optional(),
+  MBUS_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  MBUS_DEBUG: flag,
+  NATS_SERVER: z.string().min(1).optional(),
+});
+
+export interface Env {
+  /** PostgreSQL of the control plane; absent: embedded in its directory */
+  readonly databaseUrl?: string;
+  /** the control plane's directory, when --dir is not given */
+  readonly dir?: string;
+  /** file of the 32-byte master key, when it is not in the control plane's directory */
+  readonly masterKeyFile?: string;
+  /** enrolment token, when it comes neither from a file nor from stdin */
+  readonly token?: string;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  /** stack traces on stderr */
+  readonly isDebug: boolean;
+  /** nats-server binary to use before any other */
+  readonly natsServer?: string;
+}
+
+const secrets = new Set(['DATABASE_URL', 'MBUS_TOKEN']);
+
+/** Reads and checks all variables; an empty one counts as absent. Throws one E_CONFIG that lists every bad one. */
+export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
+  const given = Object.fromEntries(
+    Object.keys(schema.shape).map((key) => [key, source[key] === '' ? undefined : source[key]]),
+  );
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(({ path: [key], message }) => ({
+      line: null,
+      path: String(key),
+      text: secrets.has(String(key)) ? message : `${message} ${got(given[String(key)])}`,
+    }));
+    throw problemsError('environment', problems);
+  }
+  const env = parsed.data;
+  return Object.freeze({
+    databaseUrl: env.DATABASE_URL,
+    dir: env.MBUS_DIR,
+    masterKeyFile: env.MBUS_MASTER_KEY_FILE,
+    token: env.MBUS_TOKEN,
+    logLevel: env.MBUS_LOG_LEVEL,
+    isDebug: env.MBUS_DEBUG === true,
+    natsServer: env.NATS_SERVER,
+  });
+}
