@@ -52,6 +52,34 @@ export const errorRegistry = {
     summary: 'Something did not answer in time.',
     remedy: 'Check that the named part is up; the bus tries again by itself.',
   },
+  // envelope
+  E_ENVELOPE_BAD: {
+    disposition: 'reject',
+    summary: 'Bytes that claim to be an envelope, or a part of one, are not in the one valid form or do not verify.',
+    remedy:
+      'Nothing was delivered and the origin sends again; if it repeats, look for a terminal with altered software.',
+  },
+  E_MANIFEST_BAD: {
+    disposition: 'reject',
+    summary: 'The signed statement of what an envelope covers is malformed, or its origin did not sign it.',
+    remedy: 'Check that the origin terminal is registered; a re-registered terminal needs the newest snapshot here.',
+  },
+  E_RECEIPT_BAD: {
+    disposition: 'reject',
+    summary: 'A receipt is malformed, or its terminal did not sign it.',
+    remedy: 'The messages stay in the capture stream and are sent again; check that the destination is registered.',
+  },
+  E_MARKER_BAD: {
+    disposition: 'park',
+    summary: 'The record of what a group stream has received was altered or damaged.',
+    remedy: 'The flow stands still; restore the stream, or re-register the terminal, before messages are taken again.',
+  },
+  E_RANGES_FULL: {
+    disposition: 'retry',
+    summary: 'Too many gaps are open in the sequences received of one flow.',
+    remedy:
+      'Wait: the gaps close as older envelopes arrive; if it stays, a link towards this terminal loses envelopes.',
+  },
   // server and site
   E_NATS_SERVER_MISSING: {
     disposition: 'fatal',
@@ -137,7 +165,7 @@ export const errorRegistry = {
   },
   E_FOREIGN_STREAM: {
     disposition: 'park',
-    summary: 'A stream or consumer with a name the bus needs exists and is not the bus\'s own.',
+    summary: "A stream or consumer with a name the bus needs exists and is not the bus's own.",
     remedy: 'Rename or remove it, or choose another topic name.',
   },
 } as const satisfies Record<string, ErrorEntry>;

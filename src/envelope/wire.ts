@@ -1,0 +1,44 @@
+/**
+ * Every number that stands on the wire or bounds what is read from it. docs/envelope.md explains them byte by byte.
+ *
+ * A frame's overhead over its messages (head, manifest, sealed header, body framing) stays under 64 KiB, the room that
+ * nats-server's max_payload leaves above the largest application message.
+ */
+
+/** First byte of every structure; a decoder refuses any other. */
+export const FORMAT = 1;
+
+/** DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM, Ed25519 over SHA-512. */
+export const SUITE_X25519_AES256GCM_ED25519 = 1;
+
+export const ID_BYTES = 16;
+export const KEY_BYTES = 32;
+export const SIGNATURE_BYTES = 64;
+export const TAG_BYTES = 16;
+export const MAC_BYTES = 32;
+
+/** An atomic batch of nats-server takes 1,000 messages; the marker is one of them. */
+export const MAX_MESSAGES = 999;
+/** nats-server's default max_control_line, which bounds a publish subject */
+export const MAX_SUBJECT_BYTES = 4096;
+/** 8 MiB, the largest max_payload, and the framing of its one message */
+export const MAX_BODY_BYTES = 8 * 1024 * 1024 + 16 * 1024;
+export const MAX_CERTIFICATE_BYTES = 512;
+export const MAX_SEALED_BYTES = MAX_BODY_BYTES + 4096;
+/** groups of one manifest, and destinations of one frame */
+export const MAX_ASSIGNMENTS = 512;
+export const MAX_PATH = 32;
+export const MAX_RANGES = 4096;
+export const MAX_REASON_BYTES = 256;
+/** manifest and receipt: 512 assignments of 32 bytes, or 4,096 ranges of at most 16 */
+export const MAX_SIGNED_BYTES = 72 * 1024;
+export const MAX_CONTROL_BYTES = 64 * 1024;
+
+/** What a signature or MAC is about: its text and a zero byte stand before the signed bytes. */
+export const context = {
+  manifest: 'mbus/1/manifest',
+  receipt: 'mbus/1/receipt',
+  envelope: 'mbus/1/envelope',
+  certificate: 'mbus/1/certificate',
+  marker: 'mbus/1/marker',
+} as const;
