@@ -168,6 +168,27 @@ export const errorRegistry = {
     summary: "A stream or consumer with a name the bus needs exists and is not the bus's own.",
     remedy: 'Rename or remove it, or choose another topic name.',
   },
+  // lab
+  E_LAB_RUNNING: {
+    disposition: 'reject',
+    summary: 'The directory holds a lab that is running.',
+    remedy: 'Use it, stop it with `mbus lab down --dir DIR`, or give another --dir.',
+  },
+  E_LAB_GONE: {
+    disposition: 'reject',
+    summary: 'The directory holds no running lab.',
+    remedy: 'Clean up with `mbus lab down --dir DIR` and start one with `mbus lab up FILE --dir DIR`.',
+  },
+  E_LAB_START: {
+    disposition: 'reject',
+    summary: 'A part of the lab did not become ready.',
+    remedy: 'Read the lines of its log that follow; --keep leaves the whole directory behind.',
+  },
+  E_LAB_NOUN: {
+    disposition: 'reject',
+    summary: 'The lab has no such site, link or part.',
+    remedy: 'Look at the names in `mbus lab status --dir DIR`.',
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errorRegistry;

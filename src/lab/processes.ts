@@ -1,0 +1,138 @@
+/**
+ * The lab's processes: started detached, remembered in DIR/processes/<name>.json, and signalled only when /proc says that the
+ * pid is still the very process that was started (start time and command line), so a reused pid is never hit.
+ */
+import { spawn } from 'node:child_process';
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+
+const recordSchema = z.strictObject({
+  name: z.string(),
+  pid: z.number().int().positive(),
+  /** field 22 of /proc/<pid>/stat: clock ticks after boot */
+  startTicks: z.number().int(),
+  /** text that the process's command line contains */
+  marker: z.string(),
+  log: z.string(),
+});
+
+export type ProcessRecord = z.output<typeof recordSchema>;
+
+const pollMs = 20;
+const logTailBytes = 16 * 1024;
+
+/** The lab is on its own: no daemon of it may follow the variables of the shell it was started from. */
+const foreignVariables = ['DATABASE_URL', 'MBUS_DIR', 'MBUS_MASTER_KEY_FILE', 'MBUS_TOKEN'];
+
+export interface StartOptions {
+  dir: string;
+  /** unique in the lab: `control`, `tokyo.sidecar` */
+  name: string;
+  args: string[];
+  /** text of the command line that names this process's directory */
+  marker: string;
+}
+
+/** Starts `node ARGS` detached, output to DIR/logs/<name>.log, and writes its record. */
+export async function startProcess(options: StartOptions): Promise<ProcessRecord> {
+  const log = logPath(options.dir, options.name);
+  await mkdir(join(options.dir, 'logs'), { recursive: true, mode: 0o700 });
+  const file = await open(log, 'a', 0o600);
+  try {
+    const env = { ...process.env };
+    for (const name of foreignVariables) delete env[name];
+    const child = spawn(process.execPath, options.args, { detached: true, stdio: ['ignore', file.fd, file.fd], env });
+    const pid = await new Promise<number>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('spawn', () => resolve(child.pid ?? 0));
+    });
+    child.unref();
+    return await recordProcess(options.dir, { name: options.name, pid, marker: options.marker, log });
+  } finally {
+    await file.close();
+  }
+}
+
+/** Remembers a process that somebody else started. */
+export async function recordProcess(dir: string, process: Omit<ProcessRecord, 'startTicks'>): Promise<ProcessRecord> {
+  const record = { ...process, startTicks: (await startTicksOf(process.pid)) ?? 0 };
+  await mkdir(join(dir, 'processes'), { recursive: true, mode: 0o700 });
+  const path = recordPath(dir, record.name);
+  await writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
+  await rename(`${path}.new`, path);
+  return record;
+}
+
+export async function readRecord(dir: string, name: string): Promise<ProcessRecord | undefined> {
+  const text = await readFile(recordPath(dir, name), 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  const parsed = recordSchema.safeParse(JSON.parse(text));
+  return parsed.success ? parsed.data : undefined;
+}
+
+export async function readRecords(dir: string): Promise<ProcessRecord[]> {
+  const files = await readdir(join(dir, 'processes')).catch(() => []);
+  const names = files.filter((file) => file.endsWith('.json')).map((file) => file.slice(0, -'.json'.length));
+  const records = await Promise.all(names.map((name) => readRecord(dir, name)));
+  return records.filter((record) => record !== undefined);
+}
+
+export async function forgetProcess(dir: string, name: string): Promise<void> {
+  await rm(recordPath(dir, name), { force: true });
+}
+
+/** True while the pid is the process of the record and not a zombie. */
+export async function isAlive(record: ProcessRecord): Promise<boolean> {
+  const [ticks, commandLine] = await Promise.all([startTicksOf(record.pid), commandLineOf(record.pid)]);
+  return ticks === record.startTicks && commandLine.includes(record.marker);
+}
+
+/** Signals the process and waits until it is gone; after `graceMs` it is killed. Returns false when it was gone before. */
+export async function stopProcess(record: ProcessRecord, signal: NodeJS.Signals, graceMs = 15_000): Promise<boolean> {
+  if (!(await isAlive(record))) return false;
+  sendSignal(record.pid, signal);
+  const deadline = performance.now() + graceMs;
+  while (await isAlive(record)) {
+    if (performance.now() > deadline) sendSignal(record.pid, 'SIGKILL');
+    await delay(pollMs);
+  }
+  return true;
+}
+
+/** The last lines of a part's log. */
+export async function logTail(path: string, lines = 20): Promise<string> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return text.slice(-logTailBytes).trimEnd().split('\n').slice(-lines).join('\n');
+}
+
+export function logPath(dir: string, name: string): string {
+  return join(dir, 'logs', `${name}.log`);
+}
+
+/** Arguments of a running process, joined by spaces; empty when there is none or it is a zombie. */
+export async function commandLineOf(pid: number): Promise<string> {
+  const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return text.replaceAll('\0', ' ').trim();
+}
+
+async function startTicksOf(pid: number): Promise<number | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  if (stat === undefined) return undefined;
+  // The second field is the name in parentheses and may hold spaces: count from its end.
+  const afterName = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return Number(afterName[19]);
+}
+
+function sendSignal(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It went by itself between the look and the signal.
+  }
+}
+
+function recordPath(dir: string, name: string): string {
+  return join(dir, 'processes', `${name}.json`);
+}
