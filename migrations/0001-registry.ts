@@ -11,7 +11,7 @@ const nameRule = "~ '^(?!_|mb)[A-Za-z0-9_-]{1,64}$'";
 const statements = [
   // one row: the bus itself, its revision, and the control replicas its sites were last told of
   `create table buses (
-    only boolean primary key default true check (only),
+    singleton boolean primary key default true check (singleton),
     id uuid not null default gen_random_uuid(),
     version bigint not null default 0 check (version >= 0),
     replica_set text not null default '',

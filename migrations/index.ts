@@ -2,7 +2,7 @@
  * The registry's migrations, forward only, imported one by one so that the built program needs no directory scan.
  * A migration that has run anywhere is never edited: what changes later gets a number of its own.
  */
-import type { Migration } from 'kysely';
+import type { Migration } from 'kysely/migration';
 import * as registry from './0001-registry.ts';
 
 /** By name, in the order they run. */

@@ -12,7 +12,7 @@ type Bytes = ColumnType<Buffer, Uint8Array, Uint8Array>;
 type Json<T> = ColumnType<T, string, string>;
 
 export interface BusesTable {
-  only: Generated<boolean>;
+  singleton: Generated<boolean>;
   id: Generated<string>;
   version: Generated<number>;
   /** ids and leaf URLs of the replicas that sites were last told of, canonical text */
