@@ -7,12 +7,13 @@ import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { processArguments, processStart } from '../server/index.ts';
 
 const recordSchema = z.strictObject({
   name: z.string(),
   pid: z.number().int().positive(),
-  /** field 22 of /proc/<pid>/stat: clock ticks after boot */
-  startTicks: z.number().int(),
+  /** when it began, as the machine says it: another process with the same pid says something else */
+  start: z.string(),
   /** text that the process's command line contains */
   marker: z.string(),
   log: z.string(),
@@ -56,8 +57,8 @@ export async function startProcess(options: StartOptions): Promise<ProcessRecord
 }
 
 /** Remembers a process that somebody else started. */
-export async function recordProcess(dir: string, process: Omit<ProcessRecord, 'startTicks'>): Promise<ProcessRecord> {
-  const record = { ...process, startTicks: (await startTicksOf(process.pid)) ?? 0 };
+export async function recordProcess(dir: string, process: Omit<ProcessRecord, 'start'>): Promise<ProcessRecord> {
+  const record = { ...process, start: processStart(process.pid) ?? '' };
   await mkdir(join(dir, 'processes'), { recursive: true, mode: 0o700 });
   const path = recordPath(dir, record.name);
   await writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
@@ -84,17 +85,17 @@ export async function forgetProcess(dir: string, name: string): Promise<void> {
 }
 
 /** True while the pid is the process of the record and not a zombie. */
-export async function isAlive(record: ProcessRecord): Promise<boolean> {
-  const [ticks, commandLine] = await Promise.all([startTicksOf(record.pid), commandLineOf(record.pid)]);
-  return ticks === record.startTicks && commandLine.includes(record.marker);
+export function isAlive(record: ProcessRecord): boolean {
+  const isSame = processStart(record.pid) === record.start;
+  return isSame && processArguments(record.pid).some((argument) => argument.includes(record.marker));
 }
 
 /** Signals the process and waits until it is gone; after `graceMs` it is killed. Returns false when it was gone before. */
 export async function stopProcess(record: ProcessRecord, signal: NodeJS.Signals, graceMs = 15_000): Promise<boolean> {
-  if (!(await isAlive(record))) return false;
+  if (!isAlive(record)) return false;
   sendSignal(record.pid, signal);
   const deadline = performance.now() + graceMs;
-  while (await isAlive(record)) {
+  while (isAlive(record)) {
     if (performance.now() > deadline) sendSignal(record.pid, 'SIGKILL');
     await delay(pollMs);
   }
@@ -109,20 +110,6 @@ export async function logTail(path: string, lines = 20): Promise<string> {
 
 export function logPath(dir: string, name: string): string {
   return join(dir, 'logs', `${name}.log`);
-}
-
-/** Arguments of a running process, joined by spaces; empty when there is none or it is a zombie. */
-export async function commandLineOf(pid: number): Promise<string> {
-  const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  return text.replaceAll('\0', ' ').trim();
-}
-
-async function startTicksOf(pid: number): Promise<number | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  if (stat === undefined) return undefined;
-  // The second field is the name in parentheses and may hold spaces: count from its end.
-  const afterName = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return Number(afterName[19]);
 }
 
 function sendSignal(pid: number, signal: NodeJS.Signals): void {

@@ -1,0 +1,96 @@
+/**
+ * What one does to a running lab: spoil a link, kill a part. The parts that are started again are in parts.ts.
+ */
+import { BusError } from '../errors.ts';
+import type { LinkStats } from './daemon-api.ts';
+import { endServersInside } from './leftovers.ts';
+import { Links } from './links.ts';
+import { readRecord, stopProcess } from './processes.ts';
+import type { Direction } from './proxy.ts';
+import { controlLinkName, linkName } from './rewrite.ts';
+import { controlDir, readLab, siteDir } from './state.ts';
+
+/** A customer's link between two sites, or a site's link to the control plane. */
+export type LinkRef = { customer: string; a: string; b: string } | { control: string };
+
+export interface ShapeOptions {
+  /** one way, milliseconds */
+  delayMs?: number;
+  /** megabits per second each way; absent or null: unlimited */
+  mbit?: number | null;
+  jitterMs?: number;
+}
+
+export type Part = 'server' | 'sidecar';
+
+/** Connections are reset at once and new ones closed at once. */
+export async function labCut(dir: string, link: LinkRef): Promise<LinkStats> {
+  return run(dir, link, 'cut');
+}
+
+/** Half-open: connections stay, nothing passes. */
+export async function labSilence(dir: string, link: LinkRef): Promise<LinkStats> {
+  return run(dir, link, 'silence');
+}
+
+/** Ends cut or silence; on an open link takes the shape away. */
+export async function labRestore(dir: string, link: LinkRef): Promise<LinkStats> {
+  return run(dir, link, 'restore');
+}
+
+export async function labShape(dir: string, link: LinkRef, shape: ShapeOptions): Promise<LinkStats> {
+  const links = await Links.open(dir);
+  return pick(await links.run({ do: 'shape', link: nameOf(link), shape }), link);
+}
+
+/** Counters and state of every link of the lab. */
+export async function labLinks(dir: string): Promise<LinkStats[]> {
+  return (await Links.open(dir)).stats();
+}
+
+/** Listens on the wire of a link until close(); the link waits for a slow callback. */
+export async function labTap(
+  dir: string,
+  link: LinkRef,
+  onBytes: (direction: Direction, bytes: Buffer) => void,
+): Promise<{ close(): void }> {
+  return (await Links.open(dir)).tap(nameOf(link), onBytes);
+}
+
+/** SIGKILL. `control` takes its nats-server and its PostgreSQL along, as when the machine dies. */
+export async function labKill(dir: string, site: string, part?: Part): Promise<void> {
+  const state = await readLab(dir);
+  if (site === 'control' && part === undefined) {
+    await killProcess(dir, 'control');
+    await endServersInside(controlDir(dir), true);
+    return;
+  }
+  if (!state.sites[site]) throw noSuchSite(site, Object.keys(state.sites));
+  if (part === 'server') await endServersInside(siteDir(dir, site), true);
+  else if (part === 'sidecar') await killProcess(dir, `${site}.sidecar`);
+  else throw new BusError('E_LAB_NOUN', `say which part of ${site}: server or sidecar`);
+}
+
+export function noSuchSite(site: string, sites: string[]): BusError {
+  return new BusError('E_LAB_NOUN', `no site ${site}: the lab has control, ${sites.sort().join(', ')}`);
+}
+
+export function nameOf(link: LinkRef): string {
+  return 'control' in link ? controlLinkName(link.control) : linkName(link.customer, link.a, link.b);
+}
+
+async function killProcess(dir: string, name: string): Promise<void> {
+  const record = await readRecord(dir, name);
+  if (record) await stopProcess(record, 'SIGKILL');
+}
+
+async function run(dir: string, link: LinkRef, what: 'cut' | 'silence' | 'restore'): Promise<LinkStats> {
+  const links = await Links.open(dir);
+  return pick(await links.run({ do: what, link: nameOf(link) }), link);
+}
+
+function pick(all: LinkStats[], link: LinkRef): LinkStats {
+  const found = all.find((stats) => stats.link === nameOf(link));
+  if (found) return found;
+  throw new BusError('E_INTERNAL', `the lab's daemon answered without link ${nameOf(link)}`);
+}
