@@ -1,0 +1,40 @@
+# nats-server of one site. Written by the sidecar; every change by hand is lost with the next one.
+server_name: {{serverName}}
+listen: {{listen}}
+http: {{monitor}}
+
+log_file: {{logFile}}
+logfile_size_limit: 16777216
+logfile_max_num: 4
+
+# The site is its own trust domain. The operator's token must stay the same text, or a reload is refused.
+operator: {{operatorJwt}}
+system_account: {{systemAccount}}
+resolver { type: full, dir: {{resolverDir}}, allow_delete: true, interval: "2m" }
+resolver_preload: {{preload}}
+
+max_payload: {{maxPayload}}
+max_pending: 67108864
+max_control_line: 4096
+max_connections: 65536
+write_deadline: "10s"
+ping_interval: "20s"
+ping_max: 3
+lame_duck_grace_period: "2s"
+lame_duck_duration: "30s"
+
+jetstream {
+  store_dir: {{storeDir}}
+  # Streams carry their own quotas; this bound only stops nonsense.
+  max_file_store: {{maxStoreBytes}}
+  max_memory_store: 268435456
+  sync_interval: {{syncInterval}}
+}
+
+leafnodes {
+  reconnect: "200ms"
+  compression: off
+  isolate_leafnode_interest: true
+{{> leafListener}}
+  remotes: {{remotes}}
+}

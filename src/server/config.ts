@@ -1,0 +1,124 @@
+/**
+ * nats-server configuration of a site and of a control replica, rendered from nats-config/. Pure: the same options give
+ * the same text, so a caller compares texts to know whether a reload is due.
+ */
+import { type ConfigValue, fillTemplate, readTemplate } from './template.ts';
+
+/** room for a sealed envelope around the largest message, bytes */
+export const envelopeRoomBytes = 64 * 1024;
+
+export interface TlsFiles {
+  certFile: string;
+  keyFile: string;
+  caFile: string;
+}
+
+interface CommonOptions {
+  serverName: string;
+  /** host:port of the client listener */
+  listen: string;
+  /** host:port of the monitoring listener, on loopback */
+  monitor: string;
+  logFile: string;
+  operatorJwt: string;
+  systemAccount: string;
+  resolverDir: string;
+  /** account public key -> JWT, known from the first moment */
+  preload: Record<string, string>;
+  tls: TlsFiles;
+}
+
+export interface LeafRemote {
+  /** host:port, several for failover */
+  urls: string[];
+  /** local account, public key */
+  account: string;
+  credsFile: string;
+  /** toggled by the watchdog to make a stuck remote start anew */
+  isDisabled?: boolean;
+}
+
+export interface SiteConfigOptions extends CommonOptions {
+  /** host:port; undefined in client mode */
+  leafListen: string | undefined;
+  /** largest application message, bytes */
+  maxPayload: number;
+  durability: 'process' | 'power';
+  storeDir: string;
+  /** bound of the sum of all streams' quotas, bytes */
+  maxStoreBytes?: number;
+  remotes: LeafRemote[];
+}
+
+export interface ControlConfigOptions extends CommonOptions {
+  leafListen: string;
+  clusterName: string;
+  clusterListen: string;
+  /** host:port of the other replicas' cluster listeners */
+  routes: string[];
+  maxPayload?: number;
+}
+
+const defaultStoreBytes = 1024 ** 5;
+
+export function renderSiteConfig(options: SiteConfigOptions): string {
+  return fillTemplate(
+    readTemplate('site'),
+    {
+      ...commonValues(options),
+      maxPayload: options.maxPayload + envelopeRoomBytes,
+      storeDir: options.storeDir,
+      maxStoreBytes: options.maxStoreBytes ?? defaultStoreBytes,
+      syncInterval: options.durability === 'power' ? 'always' : '2m',
+      remotes: options.remotes.map((remote) => remoteValue(remote, options.tls)),
+    },
+    { leafListener: options.leafListen === undefined ? '' : leafListener(options.leafListen, options.tls) },
+  );
+}
+
+export function renderControlConfig(options: ControlConfigOptions): string {
+  return fillTemplate(
+    readTemplate('control'),
+    {
+      ...commonValues(options),
+      ...tlsValues(options.tls),
+      maxPayload: options.maxPayload ?? 8 * 1024 * 1024,
+      clusterName: options.clusterName,
+      clusterListen: options.clusterListen,
+      routes: options.routes.map((route) => `nats-route://${route}`),
+    },
+    { leafListener: leafListener(options.leafListen, options.tls) },
+  );
+}
+
+function commonValues(options: CommonOptions): Record<string, ConfigValue> {
+  const { serverName, listen, monitor, logFile, operatorJwt, systemAccount, resolverDir, preload } = options;
+  return { serverName, listen, monitor, logFile, operatorJwt, systemAccount, resolverDir, preload };
+}
+
+function tlsValues(tls: TlsFiles): Record<string, ConfigValue> {
+  return { certFile: tls.certFile, keyFile: tls.keyFile, caFile: tls.caFile };
+}
+
+function leafListener(leafListen: string, tls: TlsFiles): string {
+  return fillTemplate(readTemplate('leaf-listener'), { leafListen, ...tlsValues(tls) }).trimEnd();
+}
+
+function remoteValue(remote: LeafRemote, tls: TlsFiles): ConfigValue {
+  return {
+    urls: remote.urls.map((url) => `tls://${url}`),
+    account: remote.account,
+    credentials: remote.credsFile,
+    ignore_discovered_servers: true,
+    compression: 'off',
+    tls: {
+      cert_file: tls.certFile,
+      key_file: tls.keyFile,
+      ca_file: tls.caFile,
+      handshake_first: true,
+      min_version: '1.3',
+      timeout: 5,
+    },
+    ...(remote.isDisabled ? { disabled: true } : {}),
+  };
+}

@@ -1,0 +1,9 @@
+/** nats-server: find it, configure it, run it, reload it. The only door of this folder. */
+export { splitAddress } from './addresses.ts';
+export * from './config.ts';
+export * from './ensure.ts';
+export * from './find.ts';
+export { isHealthy } from './health.ts';
+export { withLock } from './lock.ts';
+export { processArguments, processStart } from './process-info.ts';
+export { minimumVersion } from './version.ts';
