@@ -1,0 +1,31 @@
+/** site.json: what a site knows of itself before it has heard from anybody. No secrets; written when the site joins. */
+import { z } from 'zod';
+
+const controlSchema = z.strictObject({
+  /** host:port of every control leaf listener */
+  leafUrls: z.array(z.string()),
+  signKey: z.string(),
+  sealKey: z.string(),
+  caPem: z.string(),
+});
+
+export const siteFileSchema = z.strictObject({
+  format: z.literal(1),
+  busId: z.uuid(),
+  siteId: z.uuid(),
+  site: z.string(),
+  /** host:port where applications connect */
+  listen: z.string(),
+  /** host:port where other sites' links come in; null in client mode */
+  leafListen: z.string().nullable(),
+  /** host:port of nats-server's monitoring, on loopback */
+  monitor: z.string(),
+  /** user token of the control link, for the key in keys/control.nk */
+  controlUserJwt: z.string(),
+  control: controlSchema,
+  /** bound of all streams together, bytes; absent: the disk is the bound */
+  maxStoreBytes: z.number().int().positive().optional(),
+});
+
+export type SiteFile = z.output<typeof siteFileSchema>;
+export type ControlInfo = z.output<typeof controlSchema>;
