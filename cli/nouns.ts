@@ -9,5 +9,17 @@ interface Noun {
 export const nouns: Record<string, Noun> = {
   init: { summary: 'make the directory of a new control plane', load: () => import('./control/init.ts') },
   control: { summary: 'run the control plane, migrate its database', load: () => import('./control/index.ts') },
+  site: { summary: 'a LAN: its nats-server and its sidecar', load: () => import('./site/index.ts') },
+  customer: { summary: 'a tenant', load: () => import('./customer/index.ts') },
+  terminal: { summary: 'a customer at a site', load: () => import('./terminal/index.ts') },
+  link: { summary: 'a connection between two terminals of a customer', load: () => import('./link/index.ts') },
+  topic: { summary: 'what is sent', load: () => import('./topic/index.ts') },
+  group: { summary: 'who must receive a topic', load: () => import('./group/index.ts') },
+  app: { summary: "an application's credential and rights", load: () => import('./app/index.ts') },
+  route: { summary: 'which way messages take', load: () => import('./route/index.ts') },
+  apply: { summary: 'bring a bus to what a file says', load: () => import('./bus/apply.ts') },
+  diff: { summary: 'show what apply would change', load: () => import('./bus/diff.ts') },
+  export: { summary: 'print the bus as a file', load: () => import('./bus/export.ts') },
+  lab: { summary: 'a whole bus on this machine', load: () => import('./lab/index.ts') },
   sidecar: { summary: 'run the sidecar of a site', load: () => import('./sidecar/index.ts') },
 };

@@ -1,0 +1,27 @@
+/** `mbus app create`: an application's credential and its rights at one terminal. */
+import type { Command } from 'commander';
+import { addApp } from '../../src/config/edit.ts';
+import { type ControlOptions, controlVerb, editBus } from '../control-verb.ts';
+import { customerName, nameList } from '../full-names.ts';
+
+interface CreateOptions extends ControlOptions {
+  terminal: string;
+  publish?: string[];
+  consume?: string[];
+}
+
+export function addCreate(app: Command): void {
+  controlVerb(app, 'create <customer/app>', 'an application: what it may publish and consume, and where', [
+    'mbus app create acme/exchange --terminal tokyo --publish trade,depth',
+    'mbus app create acme/risk-engine --terminal frankfurt --consume trade@risk',
+  ])
+    .requiredOption('--terminal <site>', 'the site whose nats-server it uses')
+    .option('--publish <topics>', 'topics it may publish, with commas', nameList)
+    .option('--consume <groups>', 'topic@group it may consume, with commas', nameList)
+    .action(create);
+}
+
+async function create(path: string, { dir, json, ...fields }: CreateOptions): Promise<void> {
+  const { customer, name } = customerName('app', path);
+  await editBus({ dir, json }, (bus) => addApp(bus, customer, { name, ...fields }));
+}

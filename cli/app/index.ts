@@ -1,0 +1,14 @@
+/** The verbs of `mbus app`. */
+import type { Command } from 'commander';
+import { addCreate } from './create.ts';
+import { addCreds } from './creds.ts';
+import { addLs } from './ls.ts';
+import { addRm } from './rm.ts';
+
+export function register(program: Command): void {
+  const app = program.command('app').description("an application's credential and rights");
+  addCreate(app);
+  addLs(app);
+  addRm(app);
+  addCreds(app);
+}

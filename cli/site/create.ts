@@ -1,0 +1,32 @@
+/** `mbus site create`: declares a site; it exists once somebody joins it with a token. */
+import { type Command, Option } from 'commander';
+import type { SiteSpec } from '../../src/config/bus-file.ts';
+import { addSite } from '../../src/config/edit.ts';
+import { type ControlOptions, controlVerb, editBus } from '../control-verb.ts';
+import { hostPort, wholeNumber } from '../options.ts';
+
+interface CreateOptions extends ControlOptions, Partial<Pick<SiteSpec, 'address' | 'maxPayload' | 'durability'>> {
+  mode: SiteSpec['mode'];
+}
+
+export function addCreate(site: Command): void {
+  controlVerb(site, 'create <name>', 'declare a site; join it with a token afterwards', [
+    'mbus site create tokyo --mode server --address tokyo.example.net:7422',
+    'mbus site create virginia --mode client',
+  ])
+    .addOption(
+      new Option('--mode <mode>', 'server: takes links; client: only dials out')
+        .choices(['server', 'client'])
+        .makeOptionMandatory(),
+    )
+    .option('--address <host:port>', 'server mode: the leaf address as other sites dial it', hostPort)
+    .option('--max-payload <bytes>', 'largest application message (default: 1 MiB)', wholeNumber(1))
+    .addOption(
+      new Option('--durability <class>', 'process: survives kill -9; power: fsync first').choices(['process', 'power']),
+    )
+    .action(create);
+}
+
+async function create(name: string, { dir, json, ...fields }: CreateOptions): Promise<void> {
+  await editBus({ dir, json }, (bus) => addSite(bus, { name, ...fields }));
+}

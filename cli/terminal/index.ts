@@ -1,0 +1,16 @@
+/** The verbs of `mbus terminal`. */
+import type { Command } from 'commander';
+import { addCreate } from './create.ts';
+import { addJoin } from './join.ts';
+import { addLs } from './ls.ts';
+import { addRm } from './rm.ts';
+import { addToken } from './token.ts';
+
+export function register(program: Command): void {
+  const terminal = program.command('terminal').description('a customer at a site');
+  addCreate(terminal);
+  addLs(terminal);
+  addRm(terminal);
+  addToken(terminal);
+  addJoin(terminal);
+}
