@@ -52,6 +52,22 @@ export const errorRegistry = {
     summary: 'Something did not answer in time.',
     remedy: 'Check that the named part is up; the bus tries again by itself.',
   },
+  // configuration and command line
+  E_UNKNOWN: {
+    disposition: 'reject',
+    summary: 'A noun that was named is not there.',
+    remedy: 'Check the name; the ls verb of the noun lists what there is.',
+  },
+  E_EXISTS: {
+    disposition: 'reject',
+    summary: 'A noun of that name is there already.',
+    remedy: 'Choose another name, or change the one that is there.',
+  },
+  E_FILE: {
+    disposition: 'reject',
+    summary: 'A file named on the command line cannot be read or written.',
+    remedy: 'Check the path and its permissions.',
+  },
   // envelope
   E_ENVELOPE_BAD: {
     disposition: 'reject',
@@ -72,13 +88,44 @@ export const errorRegistry = {
   E_MARKER_BAD: {
     disposition: 'park',
     summary: 'The record of what a group stream has received was altered or damaged.',
-    remedy: 'The flow stands still; restore the stream, or re-register the terminal, before messages are taken again.',
+    remedy: 'The flow stands still and takes no message; restore the stream and the securekey that belong together.',
   },
   E_RANGES_FULL: {
     disposition: 'retry',
     summary: 'Too many gaps are open in the sequences received of one flow.',
     remedy:
       'Wait: the gaps close as older envelopes arrive; if it stays, a link towards this terminal loses envelopes.',
+  },
+  // sealing and keys
+  E_KEY_AWAY: {
+    disposition: 'retry',
+    summary: 'The key service did not answer, so nothing can be sealed or opened just now.',
+    remedy: 'Check the control plane and the link to it; messages wait and go on by themselves.',
+  },
+  E_KEY_BUSY: {
+    disposition: 'retry',
+    summary: 'A terminal asked the key service for more than its share.',
+    remedy: 'Nothing to do if it passes; if it lasts, look for strict topics with many small envelopes.',
+  },
+  E_KEY_REFUSED: {
+    disposition: 'park',
+    summary: 'The key service refused a terminal.',
+    remedy: 'Check that the terminal is registered and in a group of the topic; the audit shows what the service saw.',
+  },
+  E_TICKET_EXPIRED: {
+    disposition: 'retry',
+    summary: 'An envelope arrived after the password it carries had expired.',
+    remedy: 'Nothing: the receiver asks for a new password for the same ticket.',
+  },
+  E_TRANSIT_AGE: {
+    disposition: 'park',
+    summary: 'An envelope was longer under way than its topic allows and will not be opened.',
+    remedy: "Raise the topic's maxTransitAgeMs if such messages are still wanted; they stay quarantined until then.",
+  },
+  E_TOPIC_KEY: {
+    disposition: 'park',
+    summary: "A topic's stored root secret does not open.",
+    remedy: 'Start every control replica with the master key that this database belongs to.',
   },
   // server and site
   E_NATS_SERVER_MISSING: {
