@@ -196,7 +196,7 @@ function dataName(place: Place): string {
 function spawnOptions(place: Place, output: number): SpawnOptions {
   return {
     cwd: place.data,
-    env: { LC_ALL: 'C', PATH: process.env.PATH },
+    env: { LC_ALL: 'C' },
     stdio: ['ignore', output, output],
     ...place.runAs,
   };

@@ -1,0 +1,19 @@
+/** The registry: a bus's metadata in PostgreSQL. The only door of this folder. */
+export { type ApplyResult, applyBusFile, diffBusFile, readConsistently } from './apply.ts';
+export { type AuditEntry, type AuditRow, type AuditVerdict, appendAudit, listAudit, verifyAudit } from './audit.ts';
+export { type Bus, bumpVersion, getBus, lockBus, setReplicaSet, versionChannel } from './buses.ts';
+export { type OpenDatabaseOptions, openDatabase, type Registry } from './connection.ts';
+export { databaseError } from './database-error.ts';
+export { type EmbeddedPostgres, startEmbedded } from './embedded.ts';
+export { exportBusFile } from './export.ts';
+export { listLinks, setLinkCredential } from './links.ts';
+export { migrate } from './migrate.ts';
+export { claimNonce, deleteOldNonces, keepAnswer, type NonceState } from './nonces.ts';
+export { beat, listReplicas, type Replica, removeReplica, replicaLifeMs } from './replicas.ts';
+export { listReports, storeReport } from './reports.ts';
+export type { Database } from './schema.ts';
+export { listStored, loadOrCreateStored, loadStored } from './secrets.ts';
+export { buildSnapshot, type ControlInfo, orderEnds } from './site-snapshot.ts';
+export { findSite, listSites, type Site, setSiteKeys } from './sites.ts';
+export { findTerminal, listTerminals, setTerminalKeys, type Terminal, type TerminalPublicKeys } from './terminals.ts';
+export { createToken, deleteOldTokens, type EnrolmentToken, takeToken, tokenLifeMs } from './tokens.ts';

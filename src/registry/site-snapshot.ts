@@ -1,0 +1,152 @@
+/**
+ * What one site may know, and nothing else: its own row, the customers that have a terminal there, and of those
+ * customers the terminals, links, topics and groups that routing and delivery need. An address or a credential is told
+ * only to the end that dials with it; an app only to its own site.
+ */
+import type { Snapshot, SnapshotCustomer } from '../api/snapshot.ts';
+import { BusError } from '../errors.ts';
+import { listAppRights } from './app-rights.ts';
+import { readConsistently } from './apply.ts';
+import { listApps } from './apps.ts';
+import { getBus } from './buses.ts';
+import type { Registry } from './connection.ts';
+import { listCustomers } from './customers.ts';
+import { listGroupTerminals } from './group-terminals.ts';
+import { listGroups } from './groups.ts';
+import { type Link, listLinks } from './links.ts';
+import { findSite, listSites, type Site } from './sites.ts';
+import { listTerminals, type Terminal } from './terminals.ts';
+import { listTopics } from './topics.ts';
+
+export type ControlInfo = Snapshot['control'];
+
+/** E_UNKNOWN_NOUN when the site is gone. */
+export async function buildSnapshot(db: Registry, siteId: string, control: ControlInfo): Promise<Snapshot> {
+  return readConsistently(db, async (trx) => {
+    const bus = await getBus(trx);
+    const site = await findSite(trx, { id: siteId });
+    if (!site) throw new BusError('E_UNKNOWN_NOUN', `site ${siteId} is not part of the bus any more`);
+    return {
+      format: 1,
+      version: bus.version,
+      busId: bus.id,
+      site: {
+        id: site.id,
+        name: site.name,
+        mode: site.mode,
+        address: site.address,
+        maxPayload: site.maxPayload,
+        durability: site.durability,
+      },
+      control,
+      customers: await customersOf(trx, site),
+    };
+  });
+}
+
+type Content = Awaited<ReturnType<typeof readContent>>;
+
+async function customersOf(trx: Registry, site: Site): Promise<SnapshotCustomer[]> {
+  const own = await trx.selectFrom('terminals').select('customer_id').where('site_id', '=', site.id).execute();
+  const ids = own.map((row) => row.customer_id);
+  if (ids.length === 0) return [];
+  const content = await readContent(trx, ids);
+  const customers = (await listCustomers(trx)).filter((customer) => ids.includes(customer.id));
+  return customers.map(({ id, name, isolateApps }) => {
+    const terminals = content.terminals.filter((t) => t.customerId === id);
+    const self = terminals.find((t) => t.siteId === site.id)!;
+    return {
+      id,
+      name,
+      isolateApps,
+      terminalId: self.id,
+      terminals: terminals.map(({ id, siteId, site, mode, signKey, linkUser }) => ({
+        id,
+        siteId,
+        site,
+        mode,
+        signKey,
+        linkUser,
+      })),
+      links: linksOf(content, id, self),
+      topics: topicsOf(content, id),
+      apps: appsOf(content, self),
+    };
+  });
+}
+
+async function readContent(trx: Registry, customerIds: string[]) {
+  return {
+    terminals: await listTerminals(trx, customerIds),
+    links: await listLinks(trx, customerIds),
+    topics: await listTopics(trx, customerIds),
+    groups: await listGroups(trx, customerIds),
+    groupTerminals: await listGroupTerminals(trx, customerIds),
+    apps: await listApps(trx, customerIds),
+    rights: await listAppRights(trx, customerIds),
+    addressOf: new Map((await listSites(trx)).map((site) => [site.id, site.address])),
+  };
+}
+
+function linksOf(content: Content, customerId: string, self: Terminal): SnapshotCustomer['links'] {
+  const terminalById = new Map(content.terminals.map((t) => [t.id, t]));
+  return content.links
+    .filter((link) => link.customerId === customerId)
+    .map((link) => {
+      const { dialer, acceptor } = orderEnds(terminalById.get(link.a)!, terminalById.get(link.b)!);
+      const isOurs = dialer.id === self.id;
+      const url = link.via ?? content.addressOf.get(acceptor.siteId) ?? '';
+      return {
+        id: link.id,
+        a: link.a,
+        b: link.b,
+        cost: link.cost,
+        dialer: dialer.id,
+        url: isOurs ? url : '',
+        userJwt: isOurs ? credentialFor(link, dialer) : null,
+        compress: link.compress,
+      };
+    })
+    .sort((x, y) => (x.id < y.id ? -1 : 1));
+}
+
+/** A client-mode end dials; between two servers the site whose name sorts first does. */
+export function orderEnds(a: Terminal, b: Terminal): { dialer: Terminal; acceptor: Terminal } {
+  if (a.mode !== b.mode) return a.mode === 'client' ? { dialer: a, acceptor: b } : { dialer: b, acceptor: a };
+  return a.site < b.site ? { dialer: a, acceptor: b } : { dialer: b, acceptor: a };
+}
+
+/** A credential for keys the dialer had before it registered anew is of no use to it. */
+function credentialFor(link: Link, dialer: Terminal): string | null {
+  return link.credentialUser !== null && link.credentialUser === dialer.linkUser ? link.userJwt : null;
+}
+
+function topicsOf({ topics, groups, groupTerminals }: Content, customerId: string): SnapshotCustomer['topics'] {
+  const terminalsOf = (groupId: string): string[] =>
+    groupTerminals.filter((row) => row.groupId === groupId).map((row) => row.terminalId);
+  return topics
+    .filter((topic) => topic.customerId === customerId)
+    .map(({ customerId: _, ...topic }) => ({
+      ...topic,
+      groups: groups
+        .filter((group) => group.topicId === topic.id)
+        .map(({ customerId: _, topicId: __, ...group }) => ({ ...group, terminals: terminalsOf(group.id) })),
+    }));
+}
+
+function appsOf({ apps, rights, topics, groups }: Content, self: Terminal): SnapshotCustomer['apps'] {
+  const topicName = new Map(topics.map((topic) => [topic.id, topic.name]));
+  const groupName = new Map(
+    groups.map((group) => [group.id, { topic: topicName.get(group.topicId) ?? '', group: group.name }]),
+  );
+  return apps
+    .filter((app) => app.terminalId === self.id)
+    .map(({ id, name }) => ({
+      id,
+      name,
+      publish: (rights.publish.get(id) ?? []).flatMap((topic) => topicName.get(topic) ?? []).sort(),
+      consume: (rights.consume.get(id) ?? [])
+        .flatMap((group) => groupName.get(group) ?? [])
+        .sort((x, y) => (`${x.topic}@${x.group}` < `${y.topic}@${y.group}` ? -1 : 1)),
+    }));
+}

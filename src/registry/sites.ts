@@ -1,0 +1,90 @@
+/** Sites: LANs of the bus, and the keys a site joined with. */
+import { sql } from 'kysely';
+import type { SiteSpec } from '../config/bus-file.ts';
+import type { Registry } from './connection.ts';
+import type { SitesTable } from './schema.ts';
+import { type Removals, type SyncResult, syncRows } from './sync.ts';
+
+export interface Site {
+  id: string;
+  name: string;
+  mode: SitesTable['mode'];
+  address: string | null;
+  maxPayload: number;
+  durability: SitesTable['durability'];
+  requestKey: string | null;
+  controlUser: string | null;
+}
+
+const columns = ['id', 'name', 'mode', 'address', 'max_payload', 'durability', 'request_key', 'control_user'] as const;
+
+export async function listSites(db: Registry): Promise<Site[]> {
+  const rows = await db.selectFrom('sites').select(columns).orderBy('name').execute();
+  return rows.map(toSite);
+}
+
+export async function findSite(
+  db: Registry,
+  by: { id: string } | { name: string } | { requestKey: string },
+): Promise<Site | undefined> {
+  const [column, value] =
+    'id' in by
+      ? (['id', by.id] as const)
+      : 'name' in by
+        ? (['name', by.name] as const)
+        : (['request_key', by.requestKey] as const);
+  const row = await db.selectFrom('sites').select(columns).where(column, '=', value).executeTakeFirst();
+  return row && toSite(row);
+}
+
+/** Stores the keys that the site made for itself. */
+export async function setSiteKeys(
+  trx: Registry,
+  id: string,
+  keys: { requestKey: string; controlUser: string },
+): Promise<void> {
+  await trx
+    .updateTable('sites')
+    .set({ request_key: keys.requestKey, control_user: keys.controlUser, joined_at: sql<Date>`clock_timestamp()` })
+    .where('id', '=', id)
+    .execute();
+}
+
+export async function syncSites(trx: Registry, removals: Removals, specs: readonly SiteSpec[]): Promise<SyncResult> {
+  const rows = await trx.selectFrom('sites').select(columns).execute();
+  return syncRows({
+    removals,
+    rows,
+    rowKey: (row) => row.name,
+    specs,
+    specKey: (spec) => spec.name,
+    values: ({ name, mode, address, maxPayload, durability }) => ({
+      name,
+      mode,
+      address: address ?? null,
+      max_payload: maxPayload,
+      durability,
+    }),
+    remove: async (ids) => void (await trx.deleteFrom('sites').where('id', 'in', ids).execute()),
+    insert: async (values) =>
+      (await trx.insertInto('sites').values(values).returning('id').executeTakeFirstOrThrow()).id,
+    update: async (id, values) => void (await trx.updateTable('sites').set(values).where('id', '=', id).execute()),
+  });
+}
+
+function toSite(
+  row: Pick<SitesTable, 'name' | 'mode' | 'address' | 'max_payload' | 'durability' | 'request_key' | 'control_user'> & {
+    id: string;
+  },
+): Site {
+  return {
+    id: row.id,
+    name: row.name,
+    mode: row.mode,
+    address: row.address,
+    maxPayload: row.max_payload,
+    durability: row.durability,
+    requestKey: row.request_key,
+    controlUser: row.control_user,
+  };
+}

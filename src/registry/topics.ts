@@ -1,0 +1,71 @@
+/** Topics: what is sent. */
+import type { TopicSpec } from '../config/bus-file.ts';
+import type { Registry } from './connection.ts';
+import { type Removals, type SyncResult, syncRows } from './sync.ts';
+
+export interface Topic {
+  id: string;
+  customerId: string;
+  name: string;
+  scope: 'bus' | 'lan';
+  maxBytes: number;
+  maxTransitAgeMs: number;
+  strict: boolean;
+  dedupeMs: number;
+}
+
+const columns = [
+  'id',
+  'customer_id',
+  'name',
+  'scope',
+  'max_bytes',
+  'max_transit_age_ms',
+  'strict',
+  'dedupe_ms',
+] as const;
+
+export async function listTopics(db: Registry, customerIds?: readonly string[]): Promise<Topic[]> {
+  let query = db.selectFrom('topics').select(columns).orderBy('name');
+  if (customerIds) query = query.where('customer_id', 'in', [...customerIds]);
+  const rows = await query.execute();
+  return rows.map((row) => ({
+    id: row.id,
+    customerId: row.customer_id,
+    name: row.name,
+    scope: row.scope,
+    maxBytes: row.max_bytes,
+    maxTransitAgeMs: row.max_transit_age_ms,
+    strict: row.strict,
+    dedupeMs: row.dedupe_ms,
+  }));
+}
+
+export async function syncTopics(
+  trx: Registry,
+  removals: Removals,
+  customerId: string,
+  specs: readonly TopicSpec[],
+): Promise<SyncResult> {
+  const rows = await trx.selectFrom('topics').select(columns).where('customer_id', '=', customerId).execute();
+  return syncRows({
+    removals,
+    rows,
+    rowKey: (row) => row.name,
+    specs,
+    specKey: (spec) => spec.name,
+    values: (spec) => ({
+      customer_id: customerId,
+      name: spec.name,
+      scope: spec.scope,
+      max_bytes: spec.maxBytes,
+      max_transit_age_ms: spec.maxTransitAgeMs,
+      strict: spec.strict,
+      dedupe_ms: spec.dedupeMs,
+    }),
+    remove: async (ids) => void (await trx.deleteFrom('topics').where('id', 'in', ids).execute()),
+    insert: async (values) =>
+      (await trx.insertInto('topics').values(values).returning('id').executeTakeFirstOrThrow()).id,
+    update: async (id, values) => void (await trx.updateTable('topics').set(values).where('id', '=', id).execute()),
+  });
+}
