@@ -34,11 +34,37 @@ export const MAX_REASON_BYTES = 256;
 export const MAX_SIGNED_BYTES = 72 * 1024;
 export const MAX_CONTROL_BYTES = 64 * 1024;
 
-/** What a signature or MAC is about: its text and a zero byte stand before the signed bytes. */
+/**
+ * What a signature, MAC, derivation or HPKE context is about. Before signed and MACed bytes stand its text and a zero
+ * byte; no two uses share one, so nothing made for one purpose is worth anything for another.
+ */
 export const context = {
   manifest: 'mbus/1/manifest',
   receipt: 'mbus/1/receipt',
+  /** signature over the SHA-256 of the envelope */
   envelope: 'mbus/1/envelope',
   certificate: 'mbus/1/certificate',
   marker: 'mbus/1/marker',
+  /** HPKE from a ticket's sender to its receivers, and what both export from it */
+  ticket: 'mbus/1/ticket',
+  exportSecret: 'mbus/1/export-secret',
+  /** key and commitment of one envelope */
+  bodyKey: 'mbus/1/body-key',
+  /** proofs of the securekey, one per request */
+  proveTicket: 'mbus/1/prove-ticket',
+  proveOpen: 'mbus/1/prove-open',
+  proveReticket: 'mbus/1/prove-reticket',
+  /** HPKE from the key service to a terminal, one per answer */
+  wrapSealing: 'mbus/1/wrap-sealing-half',
+  wrapOpening: 'mbus/1/wrap-opening-half',
+  wrapPassword: 'mbus/1/wrap-password',
+  /** what a securekey derives */
+  terminalSign: 'mbus/1/terminal-sign',
+  terminalWrap: 'mbus/1/terminal-wrap',
+  terminalMarker: 'mbus/1/terminal-marker',
+  /** what a topic's root secret derives for a ticket */
+  ticketSeal: 'mbus/1/ticket-x25519',
+  ticketSign: 'mbus/1/ticket-ed25519',
+  /** a topic's root secret under the master key */
+  root: 'mbus/1/topic-root',
 } as const;

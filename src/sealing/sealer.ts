@@ -1,0 +1,156 @@
+/**
+ * The sending side of a terminal: seals bodies under a ticket per topic. While a topic is in use its next ticket is
+ * fetched in the background, so no message waits for the control plane; callers that must wait share one request.
+ *
+ *   none ──seal──▶ asking ──answer──▶ held ──half its life gone──▶ held and asking ──answer──▶ held
+ *                     └──error──▶ none (thrown to the callers)             └──error──▶ held, asked again, to its end
+ *
+ * Ends are counted on the monotonic clock from before the request, less a margin. No ticket, no sealing: E_KEY_AWAY
+ * or E_KEY_BUSY (retry), E_KEY_REFUSED (park).
+ */
+import type { SnapshotTopic } from '../api/snapshot.ts';
+import { newId16 } from '../envelope/index.ts';
+import { BusError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { type KeyCallOptions, KeyCalls, type Timed } from './key-calls.ts';
+import { type SealTicket, seal } from './seal.ts';
+import { startSweep } from './sweep.ts';
+
+export interface SealerOptions extends KeyCallOptions {
+  log: Logger;
+}
+
+export interface SealOptions {
+  /** messages in the body */
+  count: number;
+  /** compress when that makes it smaller */
+  compress: boolean;
+}
+
+export interface Sealed {
+  /** 16 bytes, for the manifest */
+  envelopeId: Uint8Array;
+  sealed: Buffer;
+}
+
+export interface Sealer {
+  /** @throws E_KEY_AWAY E_KEY_BUSY E_KEY_REFUSED */
+  seal(topic: Pick<SnapshotTopic, 'id' | 'strict'>, body: Uint8Array, options: SealOptions): Promise<Sealed>;
+  stop(): void;
+}
+
+interface TopicState {
+  held: Timed<SealTicket> | undefined;
+  asking: Promise<Timed<SealTicket>> | undefined;
+  lastSealMs: number;
+  hasFailed: boolean;
+}
+
+const sweepMs = 5_000;
+const idleMs = 10 * 60_000;
+/** an envelope sealed in a ticket's last seconds would expire on the way */
+const marginShare = 0.05;
+const renewShare = 0.5;
+
+export function createSealer(options: SealerOptions): Sealer {
+  return new TicketSealer(options);
+}
+
+class TicketSealer implements Sealer {
+  readonly #options: SealerOptions;
+  readonly #calls: KeyCalls;
+  readonly #topics = new Map<string, TopicState>();
+  readonly #sweep: { stop(): void };
+  #isStopped = false;
+
+  constructor(options: SealerOptions) {
+    this.#options = options;
+    this.#calls = new KeyCalls(options);
+    this.#sweep = startSweep(options.clock, sweepMs, () => this.#renewAll());
+  }
+
+  async seal(topic: Pick<SnapshotTopic, 'id' | 'strict'>, body: Uint8Array, options: SealOptions): Promise<Sealed> {
+    if (this.#isStopped) throw new BusError('E_KEY_AWAY', 'the sealer is stopped');
+    const ticket = topic.strict ? (await this.#calls.ticket(topic.id)).value : await this.#ticketOf(topic.id);
+    const envelopeId = newId16();
+    const createdMs = this.#options.clock.wallMs();
+    return { envelopeId, sealed: seal(ticket, { body, envelopeId, createdMs, ...options }) };
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#sweep.stop();
+    this.#topics.clear();
+  }
+
+  async #ticketOf(topicId: string): Promise<SealTicket> {
+    const state = this.#stateOf(topicId);
+    const now = this.#options.clock.monotonicMs();
+    state.lastSealMs = now;
+    if (state.held && now < usableUntil(state.held)) return state.held.value;
+    state.held = undefined;
+    return (await this.#ask(topicId, state)).value;
+  }
+
+  #stateOf(topicId: string): TopicState {
+    const known = this.#topics.get(topicId);
+    if (known) return known;
+    const state = { held: undefined, asking: undefined, lastSealMs: 0, hasFailed: false };
+    this.#topics.set(topicId, state);
+    return state;
+  }
+
+  /** One request per topic at a time, whoever waits for it. */
+  #ask(topicId: string, state: TopicState): Promise<Timed<SealTicket>> {
+    state.asking ??= this.#calls
+      .ticket(topicId)
+      .then((ticket) => {
+        state.held = ticket;
+        this.#note(topicId, state, undefined);
+        return ticket;
+      })
+      .catch((error: unknown) => {
+        this.#note(topicId, state, error);
+        throw error;
+      })
+      .finally(() => {
+        state.asking = undefined;
+      });
+    return state.asking;
+  }
+
+  #renewAll(): void {
+    const now = this.#options.clock.monotonicMs();
+    for (const [topicId, state] of this.#topics) {
+      if (now - state.lastSealMs > idleMs) this.#topics.delete(topicId);
+      else if (state.held && now >= renewFrom(state.held)) this.#renew(topicId, state, now);
+    }
+  }
+
+  #renew(topicId: string, state: TopicState, now: number): void {
+    if (state.held && now >= usableUntil(state.held)) state.held = undefined;
+    // the failure is logged once by #note; the next sweep, or a seal, asks again
+    this.#ask(topicId, state).catch(() => undefined);
+  }
+
+  /** One log line per change between asking in vain and having a ticket. */
+  #note(topicId: string, state: TopicState, error: unknown): void {
+    if (error !== undefined && !state.hasFailed) {
+      this.#options.log.warn(
+        { event: 'sealing.no-ticket', topicId, err: error },
+        'no ticket; sealing ends with the last one',
+      );
+    } else if (error === undefined && state.hasFailed) {
+      this.#options.log.info({ event: 'sealing.ticket', topicId }, 'tickets again');
+    }
+    state.hasFailed = error !== undefined;
+  }
+}
+
+function usableUntil(ticket: Timed<SealTicket>): number {
+  return ticket.endMs - (ticket.endMs - ticket.startMs) * marginShare;
+}
+
+function renewFrom(ticket: Timed<SealTicket>): number {
+  return ticket.startMs + (ticket.endMs - ticket.startMs) * renewShare;
+}
