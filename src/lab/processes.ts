@@ -3,10 +3,13 @@
  * pid is still the very process that was started (start time and command line), so a reused pid is never hit.
  */
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { BusError } from '../errors.ts';
 import { processArguments, processStart } from '../server/index.ts';
 
 const recordSchema = z.strictObject({
@@ -34,17 +37,23 @@ export interface StartOptions {
   args: string[];
   /** text of the command line that names this process's directory */
   marker: string;
+  signal?: AbortSignal;
 }
 
-/** Starts `node ARGS` detached, output to DIR/logs/<name>.log, and writes its record. */
+/** Starts `mbus ARGS` detached, output to DIR/logs/<name>.log, and writes its record. */
 export async function startProcess(options: StartOptions): Promise<ProcessRecord> {
+  options.signal?.throwIfAborted();
   const log = logPath(options.dir, options.name);
   await mkdir(join(options.dir, 'logs'), { recursive: true, mode: 0o700 });
   const file = await open(log, 'a', 0o600);
   try {
     const env = { ...process.env };
     for (const name of foreignVariables) delete env[name];
-    const child = spawn(process.execPath, options.args, { detached: true, stdio: ['ignore', file.fd, file.fd], env });
+    const child = spawn(process.execPath, [program(), ...options.args], {
+      detached: true,
+      stdio: ['ignore', file.fd, file.fd],
+      env,
+    });
     const pid = await new Promise<number>((resolve, reject) => {
       child.once('error', reject);
       child.once('spawn', () => resolve(child.pid ?? 0));
@@ -56,8 +65,17 @@ export async function startProcess(options: StartOptions): Promise<ProcessRecord
   }
 }
 
-/** Remembers a process that somebody else started. */
-export async function recordProcess(dir: string, process: Omit<ProcessRecord, 'start'>): Promise<ProcessRecord> {
+/** cli/mbus.js, above the source or above dist/. */
+function program(): string {
+  const places = ['../../cli/mbus.js', '../../../cli/mbus.js'].map((path) =>
+    fileURLToPath(new URL(path, import.meta.url)),
+  );
+  const found = places.find((path) => existsSync(path));
+  if (found) return found;
+  throw new BusError('E_INTERNAL', `cli/mbus.js is at none of ${places.join(', ')}`);
+}
+
+async function recordProcess(dir: string, process: Omit<ProcessRecord, 'start'>): Promise<ProcessRecord> {
   const record = { ...process, start: processStart(process.pid) ?? '' };
   await mkdir(join(dir, 'processes'), { recursive: true, mode: 0o700 });
   const path = recordPath(dir, record.name);

@@ -12,12 +12,14 @@ import { BusError } from '../errors.ts';
 
 const port = z.number().int().min(1).max(65_535);
 
-const sitePortsSchema = z.strictObject({
-  /** clients of the site's nats-server */
+const partPortsSchema = z.strictObject({
+  /** clients of its nats-server */
   client: port,
   /** leaf listener, used in server mode */
   leaf: port,
-  /** the sidecar's /metrics and /readyz */
+  /** nats-server's own monitoring */
+  server: port,
+  /** the daemon's /metrics and /readyz */
   monitor: port,
 });
 
@@ -26,11 +28,11 @@ const labStateSchema = z.strictObject({
   /** the declared file's text, as last applied, and its name for messages */
   text: z.string(),
   fileName: z.string(),
-  control: sitePortsSchema,
-  sites: z.record(z.string(), sitePortsSchema),
+  control: partPortsSchema,
+  sites: z.record(z.string(), partPortsSchema),
 });
 
-export type SitePorts = z.output<typeof sitePortsSchema>;
+export type PartPorts = z.output<typeof partPortsSchema>;
 export type LabState = z.output<typeof labStateSchema>;
 
 export async function hasLab(dir: string): Promise<boolean> {

@@ -1,0 +1,96 @@
+/**
+ * A changed file on a running lab: new links get proxies and new sites are started, the control plane does the rest, and what
+ * the file no longer names is stopped afterwards. Nothing else is restarted, and every port stays where it was.
+ */
+import { rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { createAdminClient } from '../api/index.ts';
+import type { Change, ControlClient } from '../api/methods.ts';
+import type { BusFile } from '../config/bus-file.ts';
+import { parseBusFile } from '../config/parse.ts';
+import { withLock } from '../server/index.ts';
+import { endServersInside } from './leftovers.ts';
+import { Links } from './links.ts';
+import { type LabContext, sidecarName } from './parts.ts';
+import { holdPorts } from './ports.ts';
+import { forgetProcess, readRecord, stopProcess } from './processes.ts';
+import { controlLinkName, declaredLinks, localBusFile } from './rewrite.ts';
+import { runningLab } from './running.ts';
+import { controlDir, type LabState, siteDir, writeLab } from './state.ts';
+import { leafPorts, openLinks, partPorts, startSites } from './up.ts';
+
+export interface ApplyOptions {
+  progress?: (line: string) => void;
+  signal?: AbortSignal;
+  readyMs?: number;
+}
+
+/** E_CONFIG when the file has problems, E_LAB_GONE when no lab runs in `dir`. */
+export async function labApply(
+  dir: string,
+  text: string,
+  fileName: string,
+  options: ApplyOptions = {},
+): Promise<{ version: number; changes: Change[] }> {
+  const path = resolve(dir);
+  const file = parseBusFile(text, fileName);
+  return withLock(join(path, 'lock'), async () => {
+    const context = await runningLab(path, options);
+    const control = await createAdminClient(controlDir(path));
+    try {
+      return await apply(context, control, file, { text, fileName });
+    } finally {
+      await control.close();
+    }
+  });
+}
+
+async function apply(
+  context: LabContext,
+  control: ControlClient,
+  file: BusFile,
+  source: { text: string; fileName: string },
+): Promise<{ version: number; changes: Change[] }> {
+  const { dir } = context;
+  const known = context.state;
+  const added = file.sites.filter(({ name }) => !known.sites[name]);
+  const state = await withPorts(
+    known,
+    added.map(({ name }) => name),
+  );
+  await writeLab(dir, state);
+  const links = await Links.open(dir);
+  const proxyPorts = await openLinks(links, file, state);
+  const local = localBusFile(file, { leafPorts: leafPorts(state), proxyPorts });
+  const result = await control.call('bus.apply', { file: local });
+  await startSites({ ...context, state }, control, { sites: added }, proxyPorts);
+  const removed = Object.keys(known.sites).filter((name) => !file.sites.some((site) => site.name === name));
+  for (const site of removed) await removeSite(dir, site);
+  await closeLinks(links, file);
+  const sites = Object.fromEntries(Object.entries(state.sites).filter(([name]) => !removed.includes(name)));
+  await writeLab(dir, { ...state, ...source, sites });
+  return result;
+}
+
+async function withPorts(state: LabState, added: string[]): Promise<LabState> {
+  const held = await holdPorts(4 * added.length);
+  const ports = added.map((name, at) => [name, partPorts(held.ports.slice(4 * at, 4 * at + 4))]);
+  await held.release();
+  return { ...state, sites: { ...state.sites, ...Object.fromEntries(ports) } };
+}
+
+async function removeSite(dir: string, site: string): Promise<void> {
+  const sidecar = await readRecord(dir, sidecarName(site));
+  if (sidecar) await stopProcess(sidecar, 'SIGTERM');
+  await forgetProcess(dir, sidecarName(site));
+  await endServersInside(siteDir(dir, site));
+  await rm(siteDir(dir, site), { recursive: true, force: true, maxRetries: 5 });
+}
+
+async function closeLinks(links: Links, file: BusFile): Promise<void> {
+  const wanted = new Set([
+    ...declaredLinks(file).map(({ name }) => name),
+    ...file.sites.map(({ name }) => controlLinkName(name)),
+  ]);
+  for (const { link } of await links.stats()) if (!wanted.has(link)) await links.run({ do: 'close', link });
+}

@@ -1,0 +1,20 @@
+/** A whole bus on one machine, and what can be done to it. The only door of this folder. */
+export { type ApplyOptions, labApply } from './apply.ts';
+export type { LinkStats } from './daemon-api.ts';
+export { labDown } from './down.ts';
+export {
+  type LinkRef,
+  labCut,
+  labKill,
+  labLinks,
+  labRestore,
+  labShape,
+  labSilence,
+  labTap,
+  type Part,
+  type ShapeOptions,
+} from './faults.ts';
+export type { LabInfo } from './info.ts';
+export type { Direction } from './proxy.ts';
+export { labStart, labStatus } from './running.ts';
+export { type LabUpOptions, labUp } from './up.ts';

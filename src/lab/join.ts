@@ -1,0 +1,35 @@
+/**
+ * A site of the lab joins its bus: token, keys made in the site's directory, enrolment, and from then on every way out of
+ * the site leads through the lab's proxies.
+ */
+import { joinSite } from '../api/index.ts';
+import type { ControlClient } from '../api/methods.ts';
+import type { SiteSpec } from '../config/bus-file.ts';
+import type { LabContext } from './parts.ts';
+import { portsOf } from './parts.ts';
+import { siteDir } from './state.ts';
+
+export interface JoinOptions {
+  control: ControlClient;
+  site: SiteSpec;
+  /** proxy of the site's link to the control plane */
+  controlPort: number;
+}
+
+export async function joinLabSite(context: LabContext, { control, site, controlPort }: JoinOptions): Promise<void> {
+  context.abort.signal.throwIfAborted();
+  const { token } = await control.call('token.create', { site: site.name });
+  const ports = portsOf(context.state, site.name);
+  await joinSite({
+    dir: siteDir(context.dir, site.name),
+    token,
+    listen: local(ports.client),
+    ...(site.mode === 'server' ? { leafListen: local(ports.leaf) } : {}),
+    monitor: local(ports.server),
+    controlVia: [local(controlPort)],
+  });
+}
+
+function local(port: number): string {
+  return `127.0.0.1:${port}`;
+}

@@ -1,0 +1,140 @@
+/**
+ * The parts of a lab, each started as an operator would start it: the daemon that holds the links, the control plane, and per
+ * site a nats-server and a sidecar as two processes, so that each can be killed alone. A part counts as started when it
+ * says that it is ready; when it does not, the last lines of its log are the error.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { BusError, errorText, isBusError } from '../errors.ts';
+import { createLogger } from '../log.ts';
+import { findServer } from '../server/index.ts';
+import { SiteServer } from '../site/index.ts';
+import { Links } from './links.ts';
+import { isAlive, logPath, logTail, type ProcessRecord, readRecord, startProcess } from './processes.ts';
+import { controlDir, type LabState, type PartPorts, siteDir } from './state.ts';
+
+export interface LabContext {
+  /** absolute */
+  dir: string;
+  state: LabState;
+  /** told what happens, in plain words */
+  progress: (line: string) => void;
+  /** aborted when a part failed or the user gave up */
+  abort: AbortController;
+  /** milliseconds a part may take to be ready */
+  readyMs: number;
+}
+
+export const defaultReadyMs = 60_000;
+const pollMs = 50;
+const answerMs = 1_000;
+
+const readySchema = z.object({ ready: z.boolean(), reasons: z.array(z.string()) });
+
+export async function startDaemonPart(context: LabContext): Promise<void> {
+  const { dir, abort } = context;
+  const record = await startProcess({
+    dir,
+    name: 'daemon',
+    args: ['lab', 'daemon', '--dir', dir],
+    marker: dir,
+    signal: abort.signal,
+  });
+  await untilReady(context, record, async () => {
+    try {
+      await (await Links.open(dir)).stats();
+      return [];
+    } catch (error) {
+      if (isBusError(error, 'E_LAB_GONE')) return [error.message];
+      throw error;
+    }
+  });
+}
+
+export async function startControlPart(context: LabContext): Promise<void> {
+  const { dir, state, abort } = context;
+  const monitor = `127.0.0.1:${state.control.monitor}`;
+  const args = ['control', 'run', '--dir', controlDir(dir), '--monitor', monitor];
+  const record = await startProcess({ dir, name: 'control', args, marker: controlDir(dir), signal: abort.signal });
+  await untilReady(context, record, () => notReady(state.control));
+  context.progress('control is ready');
+}
+
+/** Starts the site's nats-server and leaves it to itself; adopted when it runs. */
+export async function startServerPart(context: LabContext, site: string): Promise<void> {
+  context.abort.signal.throwIfAborted();
+  const { path } = await findServer({ onProgress: context.progress });
+  const log = createLogger(`${site}.server`, 'silent');
+  try {
+    const server = await SiteServer.open({ dir: siteDir(context.dir, site), binary: path, log });
+    await server.start();
+    await server.close();
+  } catch (cause) {
+    throw new BusError('E_LAB_START', `${site} server: ${errorText(cause)}`, { cause });
+  }
+}
+
+/** Returns without waiting for readiness: see untilSiteReady. */
+export async function startSidecarPart(context: LabContext, site: string): Promise<ProcessRecord> {
+  const { dir, abort } = context;
+  const path = siteDir(dir, site);
+  const monitor = `127.0.0.1:${portsOf(context.state, site).monitor}`;
+  const args = ['sidecar', 'run', '--dir', path, '--external-server', '--monitor', monitor];
+  return startProcess({ dir, name: sidecarName(site), args, marker: path, signal: abort.signal });
+}
+
+export async function untilSiteReady(context: LabContext, site: string): Promise<void> {
+  const record = await readRecord(context.dir, sidecarName(site));
+  if (!record) throw new BusError('E_LAB_START', `${site} sidecar: it was never started`);
+  await untilReady(context, record, () => notReady(portsOf(context.state, site)));
+  context.progress(`${site} is ready`);
+}
+
+export function sidecarName(site: string): string {
+  return `${site}.sidecar`;
+}
+
+export function portsOf(state: LabState, site: string): PartPorts {
+  const ports = state.sites[site];
+  if (ports) return ports;
+  throw new BusError('E_LAB_NOUN', `no site ${site}: the lab has ${Object.keys(state.sites).sort().join(', ')}`);
+}
+
+/** Why the daemon behind these ports is not ready; empty when it is. */
+async function notReady(ports: PartPorts): Promise<string[]> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${ports.monitor}/readyz`, { signal: AbortSignal.timeout(answerMs) });
+    return readySchema.parse(await response.json()).reasons;
+  } catch {
+    return ['it does not answer on its monitoring port'];
+  }
+}
+
+async function untilReady(
+  context: LabContext,
+  record: ProcessRecord,
+  reasonsOf: () => Promise<string[]>,
+): Promise<void> {
+  const deadline = performance.now() + context.readyMs;
+  for (;;) {
+    context.abort.signal.throwIfAborted();
+    const reasons = await reasonsOf();
+    if (reasons.length === 0) return;
+    if (!isAlive(record)) throw await startFailure(context.dir, record.name, 'it ended');
+    if (performance.now() > deadline) {
+      throw await startFailure(
+        context.dir,
+        record.name,
+        `not ready after ${context.readyMs} ms: ${reasons.join('; ')}`,
+      );
+    }
+    await delay(pollMs, undefined, { signal: context.abort.signal });
+  }
+}
+
+async function startFailure(dir: string, name: string, what: string): Promise<BusError> {
+  const tail = await logTail(logPath(dir, name));
+  return new BusError('E_LAB_START', `${name}: ${what}. The last lines of its log:\n${tail}`, {
+    details: { part: name },
+  });
+}

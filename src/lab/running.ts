@@ -1,0 +1,73 @@
+/** A lab that runs: its context, its status, and its parts started again. */
+import { createAdminClient } from '../api/index.ts';
+import type { ResponseOf } from '../api/methods.ts';
+import { BusError } from '../errors.ts';
+import type { Part } from './faults.ts';
+import { Links } from './links.ts';
+import {
+  defaultReadyMs,
+  type LabContext,
+  portsOf,
+  sidecarName,
+  startControlPart,
+  startServerPart,
+  startSidecarPart,
+  untilSiteReady,
+} from './parts.ts';
+import { isAlive, readRecord } from './processes.ts';
+import { controlDir, readLab } from './state.ts';
+import { linkedAbort } from './together.ts';
+
+export interface RunningOptions {
+  progress?: (line: string) => void;
+  signal?: AbortSignal;
+  readyMs?: number;
+}
+
+/** E_LAB_GONE when there is none in `dir` or its links are down, as after a reboot. */
+export async function runningLab(dir: string, options: RunningOptions = {}): Promise<LabContext> {
+  const state = await readLab(dir);
+  await (await Links.open(dir)).stats();
+  return {
+    dir,
+    state,
+    progress: options.progress ?? (() => undefined),
+    abort: linkedAbort(options.signal),
+    readyMs: options.readyMs ?? defaultReadyMs,
+  };
+}
+
+/** Starts a killed part again and returns when it is ready; a part that runs stays as it is. */
+export async function labStart(
+  dir: string,
+  site: string,
+  part?: Part,
+  progress: (line: string) => void = () => undefined,
+): Promise<void> {
+  const context = await runningLab(dir, { progress });
+  if (site === 'control') {
+    if (!(await isRunning(dir, 'control'))) await startControlPart(context);
+    return;
+  }
+  portsOf(context.state, site);
+  if (part === 'server') return startServerPart(context, site);
+  if (part !== 'sidecar') throw new BusError('E_LAB_NOUN', `say which part of ${site}: server or sidecar`);
+  if (!(await isRunning(dir, sidecarName(site)))) await startSidecarPart(context, site);
+  await untilSiteReady(context, site);
+}
+
+/** The bus as its control plane sees it. */
+export async function labStatus(dir: string): Promise<ResponseOf<'bus.status'>> {
+  await runningLab(dir);
+  const control = await createAdminClient(controlDir(dir));
+  try {
+    return await control.call('bus.status', {});
+  } finally {
+    await control.close();
+  }
+}
+
+async function isRunning(dir: string, name: string): Promise<boolean> {
+  const record = await readRecord(dir, name);
+  return record !== undefined && isAlive(record);
+}

@@ -1,0 +1,168 @@
+/**
+ * Starts a lab: parts that do not need each other start together.
+ *
+ *   links daemon ──▶ a proxy per link ──┐
+ *   control plane (PostgreSQL) ─────────┴▶ apply the file ──▶ per site: token ▶ join ▶ nats-server ▶ sidecar ──▶ all ready
+ *
+ * When a part fails the others are stopped and the directory is removed, so the next try starts clean.
+ */
+import { mkdir, readdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { createAdminClient } from '../api/index.ts';
+import type { ControlClient } from '../api/methods.ts';
+import type { BusFile } from '../config/bus-file.ts';
+import { parseBusFile } from '../config/parse.ts';
+import { initControl } from '../control.ts';
+import { BusError } from '../errors.ts';
+import { findServer, withLock } from '../server/index.ts';
+import type { LinkStats } from './daemon-api.ts';
+import { labDown } from './down.ts';
+import { type LabInfo, labInfo } from './info.ts';
+import { joinLabSite } from './join.ts';
+import { serversInside } from './leftovers.ts';
+import { Links } from './links.ts';
+import {
+  defaultReadyMs,
+  type LabContext,
+  startControlPart,
+  startDaemonPart,
+  startServerPart,
+  startSidecarPart,
+  untilSiteReady,
+} from './parts.ts';
+import { type HeldPorts, holdPorts } from './ports.ts';
+import { isAlive, readRecords } from './processes.ts';
+import { controlLinkName, declaredLinks, localBusFile } from './rewrite.ts';
+import { controlDir, hasLab, type LabState, type PartPorts, writeLab } from './state.ts';
+import { linkedAbort, together } from './together.ts';
+
+export interface LabUpOptions {
+  /** the bus file's text, and its name for messages */
+  text: string;
+  fileName: string;
+  /** the lab's own directory: absent or empty */
+  dir: string;
+  /** leave the directory behind when a part does not start */
+  keep?: boolean;
+  /** told what happens, in plain words */
+  progress?: (line: string) => void;
+  /** milliseconds each part may take; default 60,000 */
+  readyMs?: number;
+  signal?: AbortSignal;
+}
+
+/** Returns when everything is ready. E_CONFIG, E_LAB_RUNNING, E_LAB_START. */
+export async function labUp(options: LabUpOptions): Promise<LabInfo> {
+  const dir = resolve(options.dir);
+  const file = parseBusFile(options.text, options.fileName);
+  await requireFreeDir(dir);
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  try {
+    return await withLock(join(dir, 'lock'), () => start(dir, file, options), defaultReadyMs);
+  } catch (error) {
+    await labDown(dir, { keep: options.keep ?? false });
+    throw error;
+  }
+}
+
+async function requireFreeDir(dir: string): Promise<void> {
+  if (await hasLab(dir)) {
+    const isRunning = (await readRecords(dir)).some(isAlive) || (await serversInside(dir)).length > 0;
+    if (isRunning) throw new BusError('E_LAB_RUNNING', `${dir}: a lab runs here`);
+    throw new BusError('E_LAB_GONE', `${dir}: holds a lab whose processes are gone`);
+  }
+  const entries = await readdir(dir).catch(() => []);
+  if (entries.length > 0) throw new BusError('E_USAGE', `${dir}: not empty; a lab takes a directory of its own`);
+}
+
+async function start(dir: string, file: BusFile, options: LabUpOptions): Promise<LabInfo> {
+  const { state, held } = await takePorts(file, options);
+  try {
+    await writeLab(dir, state);
+    const progress = options.progress ?? (() => undefined);
+    const abort = linkedAbort(options.signal);
+    return await run({ dir, state, progress, abort, readyMs: options.readyMs ?? defaultReadyMs }, file, held);
+  } finally {
+    await held.release();
+  }
+}
+
+async function takePorts(file: BusFile, options: LabUpOptions): Promise<{ state: LabState; held: HeldPorts }> {
+  const held = await holdPorts(4 * (file.sites.length + 1));
+  const parts = Array.from({ length: file.sites.length + 1 }, (_, at) =>
+    partPorts(held.ports.slice(4 * at, 4 * at + 4)),
+  );
+  const [control, ...sites] = parts as [PartPorts, ...PartPorts[]];
+  const bySite = Object.fromEntries(file.sites.map((site, at) => [site.name, sites[at] as PartPorts]));
+  return { state: { format: 1, text: options.text, fileName: options.fileName, control, sites: bySite }, held };
+}
+
+export function partPorts(ports: number[]): PartPorts {
+  const [client, leaf, server, monitor] = ports as [number, number, number, number];
+  return { client, leaf, server, monitor };
+}
+
+async function run(context: LabContext, file: BusFile, held: HeldPorts): Promise<LabInfo> {
+  const { dir, state, progress, abort } = context;
+  const { version, path } = await findServer({ onProgress: progress });
+  progress(`nats-server ${version} (${path})`);
+  await held.release();
+  await together(abort, [startDaemonPart(context), startControl(context)]);
+  const links = await Links.open(dir);
+  const control = await createAdminClient(controlDir(dir));
+  try {
+    const ports = await openLinks(links, file, state);
+    await control.call('bus.apply', { file: localBusFile(file, { leafPorts: leafPorts(state), proxyPorts: ports }) });
+    await startSites(context, control, file, ports);
+  } finally {
+    await control.close();
+  }
+  abort.signal.throwIfAborted();
+  return labInfo(dir, state, file);
+}
+
+async function startControl(context: LabContext): Promise<void> {
+  const { client, leaf } = context.state.control;
+  const dir = controlDir(context.dir);
+  await initControl({ dir, listen: `127.0.0.1:${client}`, leafListen: `127.0.0.1:${leaf}` });
+  await startControlPart(context);
+}
+
+/** A proxy for every link of the file and for every site's link to the control plane; returns the port of each. */
+export async function openLinks(links: Links, file: BusFile, state: LabState): Promise<Map<string, number>> {
+  let all: LinkStats[] = [];
+  for (const { name, accepting } of declaredLinks(file)) {
+    all = await links.run({ do: 'open', link: name, targetPort: state.sites[accepting]?.leaf ?? 0 });
+  }
+  for (const { name } of file.sites) {
+    all = await links.run({ do: 'open', link: controlLinkName(name), targetPort: state.control.leaf });
+  }
+  return new Map(all.map(({ link, port }) => [link, port]));
+}
+
+export function leafPorts(state: LabState): Map<string, number> {
+  return new Map(Object.entries(state.sites).map(([site, { leaf }]) => [site, leaf]));
+}
+
+/** Joins and starts the sites of `file`, all at once, and waits until all are ready. */
+export async function startSites(
+  context: LabContext,
+  control: ControlClient,
+  file: Pick<BusFile, 'sites'>,
+  proxyPorts: ReadonlyMap<string, number>,
+): Promise<void> {
+  await together(
+    context.abort,
+    file.sites.map(async (site) => {
+      const controlPort = proxyPorts.get(controlLinkName(site.name)) ?? 0;
+      await joinLabSite(context, { control, site, controlPort });
+      await startServerPart(context, site.name);
+      await startSidecarPart(context, site.name);
+      context.progress(`${site.name} is started`);
+    }),
+  );
+  await together(
+    context.abort,
+    file.sites.map(({ name }) => untilSiteReady(context, name)),
+  );
+}
