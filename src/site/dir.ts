@@ -44,6 +44,8 @@ export interface CreateSiteOptions {
   /** host:port; undefined in client mode */
   leafListen?: string | undefined;
   monitor?: string | undefined;
+  /** host:port to dial instead of the control plane's own leaf listeners (NAT, proxy) */
+  controlVia?: string[] | undefined;
   enrolment: ResponseOf<'enrol.site'>;
 }
 
@@ -77,6 +79,7 @@ export async function createSiteDir(options: CreateSiteOptions): Promise<SiteDir
     monitor: await withPort(options.monitor ?? '127.0.0.1:0'),
     controlUserJwt: enrolment.controlUserJwt,
     control: enrolment.control,
+    ...(options.controlVia === undefined ? {} : { controlVia: options.controlVia }),
   };
   const dir = new SiteDir(path, siteFileSchema.parse(file));
   await dir.storeCertificate(enrolment.certPem, enrolment.control.caPem);

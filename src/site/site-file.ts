@@ -23,6 +23,8 @@ export const siteFileSchema = z.strictObject({
   /** user token of the control link, for the key in keys/control.nk */
   controlUserJwt: z.string(),
   control: controlSchema,
+  /** host:port to dial instead of the control plane's own leaf listeners (NAT, proxy) */
+  controlVia: z.array(z.string()).min(1).optional(),
   /** bound of all streams together, bytes; absent: the disk is the bound */
   maxStoreBytes: z.number().int().positive().optional(),
 });
