@@ -6,9 +6,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { BusError, errorText, isBusError } from '../errors.ts';
-import { createLogger } from '../log.ts';
-import { findServer } from '../server/index.ts';
-import { SiteServer } from '../site/index.ts';
+import { silentLogger } from '../log.ts';
+import { openSiteDir, startSiteServer } from '../site/index.ts';
 import { Links } from './links.ts';
 import { isAlive, logPath, logTail, type ProcessRecord, readRecord, startProcess } from './processes.ts';
 import { controlDir, type LabState, type PartPorts, siteDir } from './state.ts';
@@ -63,12 +62,10 @@ export async function startControlPart(context: LabContext): Promise<void> {
 /** Starts the site's nats-server and leaves it to itself; adopted when it runs. */
 export async function startServerPart(context: LabContext, site: string): Promise<void> {
   context.abort.signal.throwIfAborted();
-  const { path } = await findServer({ onProgress: context.progress });
-  const log = createLogger(`${site}.server`, 'silent');
   try {
-    const server = await SiteServer.open({ dir: siteDir(context.dir, site), binary: path, log });
-    await server.start();
-    await server.close();
+    const dir = await openSiteDir(siteDir(context.dir, site));
+    const find = { onProgress: context.progress };
+    await startSiteServer({ dir, log: silentLogger, find, signal: context.abort.signal });
   } catch (cause) {
     throw new BusError('E_LAB_START', `${site} server: ${errorText(cause)}`, { cause });
   }
