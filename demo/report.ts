@@ -16,13 +16,14 @@ export interface DemoDocument {
   seconds: number;
 }
 
-/** Builds the document; `ok` follows from the numbers alone. */
-export function summarize(facts: Omit<DemoDocument, 'ok'>): DemoDocument {
+/** Builds the document. `ok` follows from the numbers, and from `problems`: what went wrong beside them. */
+export function summarize(facts: Omit<DemoDocument, 'ok'>, problems: readonly string[] = []): DemoDocument {
   const { published, groups, wire, isolation, seconds } = facts;
   const isWhole = Object.values(groups).every((t) => t.lost === 0 && t.duplicated === 0 && t.changed === 0);
   const isSecret = wire.bytes > 0 && wire.plaintextFound === 0 && isolation.attempts > 0 && isolation.leaks === 0;
   const isBusy = published > 0 && Object.values(groups).some((t) => t.delivered > 0);
-  return { ok: isWhole && isSecret && isBusy, published, groups, wire, isolation, seconds };
+  const ok = isWhole && isSecret && isBusy && problems.length === 0;
+  return { ok, published, groups, wire, isolation, seconds };
 }
 
 /** The document as a table for a terminal. */

@@ -32,6 +32,10 @@ describe('the report', () => {
     expect(summarize(bad).ok).toBe(false);
   });
 
+  it('is not ok when something went wrong beside the numbers', () => {
+    expect(summarize(facts, ['a cut link carried bytes']).ok).toBe(false);
+  });
+
   it('prints one line per group and the verdict', () => {
     const table = renderTable(summarize(facts));
     expect(table).toMatch(/acme\/trade@risk\s+3\s+3\s+0\s+0\s+0/);
