@@ -1,4 +1,6 @@
 /** A site: its directory, its nats-server, accounts and links. The only door of this folder. */
+
+export type { ConnectOptions, ConnectTarget } from './connections.ts';
 export {
   type CreateSiteOptions,
   createSiteDir,
@@ -8,6 +10,11 @@ export {
   SiteDir,
   type SiteRequest,
 } from './dir.ts';
+export type { LinkCredential } from './link-users.ts';
+export { type LinkSide, linkSides } from './links.ts';
 export type { SiteLock } from './lock.ts';
+export { linkInbox, linkSubject, streamOfGroup } from './permissions.ts';
+export { startSiteServer } from './server-files.ts';
 export type { ControlInfo, SiteFile } from './site-file.ts';
 export type { SiteKey } from './site-key.ts';
+export { type ApplyResult, SiteServer, type SiteServerOptions } from './site-server.ts';

@@ -8,6 +8,7 @@ import {
   type ConnectionType,
   decode,
   encodeAccount,
+  encodeGeneric,
   encodeOperator,
   encodeUser,
   fmtCreds,
@@ -106,6 +107,11 @@ export function encodeUserJwt(claims: UserClaims, user: string, issuer: KeyPair)
 /** A user under a scoped signing key of `account`: its rights are those of the scope, whatever they are today. */
 export function encodeScopedUserJwt(name: string, user: string, account: string, scopeKey: KeyPair): Promise<string> {
   return encodeUser(name, user, account, {}, { signer: scopeKey, scopedUser: true });
+}
+
+/** The order to a full resolver to forget these accounts (public keys). */
+export function encodeDeleteJwt(accounts: string[], operator: KeyPair): Promise<string> {
+  return encodeGeneric('delete', operator, 'generic', { accounts });
 }
 
 /** The text of a `.creds` file. */

@@ -3,7 +3,7 @@
  * or the new one. Directories made on the way are 0700. Nothing here ever logs a content.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Replaces `path` as one step. `mode` is 0600 unless the content is public. */
@@ -35,13 +35,24 @@ export async function readFileIfThere(path: string): Promise<Buffer | undefined>
   }
 }
 
-/** Keeps what stands in the file; makes it when there is none. */
-export async function loadOrCreateSecret(path: string, create: () => Uint8Array): Promise<Buffer> {
+/** Keeps what stands in the file; makes it when there is none. Of two processes at once both get the one that won. */
+export async function loadOrCreateSecret(
+  path: string,
+  create: () => Uint8Array | Promise<Uint8Array>,
+): Promise<Buffer> {
   const present = await readFileIfThere(path);
   if (present) return present;
-  const made = Buffer.from(create());
-  await writeFileAtomic(path, made);
-  return made;
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    await writeFileAtomic(temporary, await create());
+    await link(temporary, path);
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+  return readFile(path);
 }
 
 /** Narrows a caught value to a system error of the given code. */

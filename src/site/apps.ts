@@ -1,0 +1,62 @@
+/**
+ * Credentials of applications. Each app has a signing key of its own in its customer's account, and the rights stand in
+ * the account at that key: they change without a new `.creds` file, which is written once. Losing a key makes a new file.
+ */
+import type { Snapshot, SnapshotApp, SnapshotCustomer } from '../api/snapshot.ts';
+import {
+  createKey,
+  encodeScopedUserJwt,
+  formatCreds,
+  type KeyPair,
+  type Rights,
+  readFileIfThere,
+  readJwt,
+  type Scope,
+  writeFileAtomic,
+} from '../trust/index.ts';
+import type { SiteDir } from './dir.ts';
+import { customerAccount } from './links.ts';
+
+export type AppRights = (customer: SnapshotCustomer, app: SnapshotApp) => Rights;
+
+/** Signing keys of all apps of a snapshot with today's rights, by customer id. */
+export async function appScopes(dir: SiteDir, snapshot: Snapshot, rightsOf: AppRights): Promise<Map<string, Scope[]>> {
+  const scopes = new Map<string, Scope[]>();
+  for (const customer of snapshot.customers) {
+    const ofCustomer = customer.apps.map(async (app): Promise<Scope> => {
+      const key = (await appKey(dir, app)).getPublicKey();
+      return { key, role: app.name, rights: rightsOf(customer, app), connections: ['STANDARD', 'WEBSOCKET'] };
+    });
+    scopes.set(customer.id, await Promise.all(ofCustomer));
+  }
+  return scopes;
+}
+
+/** Writes the `.creds` files that are missing or belong to an app that is gone. Returns app id and path of all. */
+export async function writeAppCreds(dir: SiteDir, snapshot: Snapshot): Promise<{ appId: string; credsPath: string }[]> {
+  const written: { appId: string; credsPath: string }[] = [];
+  for (const customer of snapshot.customers) {
+    const account = (await dir.key(customerAccount(customer.id), 'account')).getPublicKey();
+    for (const app of customer.apps) {
+      const credsPath = dir.credsPath(customer.name, app.name);
+      const signer = await appKey(dir, app);
+      if ((await credsIssuer(credsPath)) !== signer.getPublicKey()) {
+        const user = createKey('user');
+        const jwt = await encodeScopedUserJwt(`${customer.name}/${app.name}`, user.getPublicKey(), account, signer);
+        await writeFileAtomic(credsPath, formatCreds(jwt, user));
+      }
+      written.push({ appId: app.id, credsPath });
+    }
+  }
+  return written;
+}
+
+function appKey(dir: SiteDir, app: SnapshotApp): Promise<KeyPair> {
+  return dir.key(`app-${app.id}`, 'account');
+}
+
+async function credsIssuer(path: string): Promise<string | undefined> {
+  const text = (await readFileIfThere(path))?.toString('utf8') ?? '';
+  const jwt = /BEGIN NATS USER JWT-+\s+(\S+)/.exec(text)?.[1];
+  return jwt === undefined ? undefined : readJwt(jwt)?.issuer;
+}

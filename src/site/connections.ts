@@ -1,0 +1,73 @@
+/**
+ * The sidecar's own connections into the accounts of its site. Each has a user made in memory for this process with the
+ * rights of the table; nothing of it touches a disk. They reconnect for ever, since the server may be restarted.
+ */
+import { jwtAuthenticator, type NatsConnection } from '@nats-io/nats-core';
+import { connect } from '@nats-io/transport-node';
+import { BusError, errorText } from '../errors.ts';
+import { splitAddress } from '../server/index.ts';
+import { createKey, encodeUserJwt, type Rights } from '../trust/index.ts';
+import type { SiteDir } from './dir.ts';
+import { customerAccount, type LinkSide } from './links.ts';
+import { controlInbox, controlRights, fullRights, linkInbox, linkRights } from './permissions.ts';
+
+export type ConnectTarget = 'SYS' | 'BUS' | 'CTL' | { customer: string } | { link: string };
+
+export interface ConnectOptions {
+  /** shown in connection lists */
+  name?: string;
+  /** default: `_INBOX`, and the target's own where that is not allowed (CTL, links) */
+  inboxPrefix?: string;
+  /** give up the first connection after this; later ones are tried for ever. Default 20 s */
+  timeoutMs?: number;
+}
+
+interface Entry {
+  account: string;
+  rights: Rights;
+  inboxPrefix?: string;
+}
+
+/** Opens one connection. E_SERVER_AWAY when the server does not let it in. */
+export async function openConnection(
+  dir: SiteDir,
+  target: ConnectTarget,
+  findLink: (linkId: string) => LinkSide,
+  options: ConnectOptions = {},
+): Promise<NatsConnection> {
+  const entry = entryOf(dir, target, findLink);
+  const inboxPrefix = options.inboxPrefix ?? entry.inboxPrefix;
+  const user = createKey('user');
+  const name = options.name ?? 'sidecar';
+  const claims = { name, rights: entry.rights, connections: ['STANDARD' as const] };
+  const jwt = await encodeUserJwt(claims, user.getPublicKey(), await dir.key(entry.account, 'account'));
+  const { host, port } = splitAddress(dir.file.listen);
+  try {
+    return await connect({
+      servers: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
+      name,
+      authenticator: jwtAuthenticator(jwt, user.getSeed()),
+      maxReconnectAttempts: -1,
+      // the account may be on its way to the server
+      ignoreAuthErrorAbort: true,
+      reconnectTimeWait: 100,
+      reconnectJitter: 100,
+      pingInterval: 10_000,
+      maxPingOut: 2,
+      timeout: options.timeoutMs ?? 20_000,
+      ignoreClusterUpdates: true,
+      ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
+    });
+  } catch (cause) {
+    throw new BusError('E_SERVER_AWAY', `connection to account ${entry.account}: ${errorText(cause)}`, { cause });
+  }
+}
+
+function entryOf(dir: SiteDir, target: ConnectTarget, findLink: (linkId: string) => LinkSide): Entry {
+  if (target === 'SYS' || target === 'BUS') return { account: target, rights: fullRights };
+  const { siteId } = dir.file;
+  if (target === 'CTL') return { account: 'CTL', rights: controlRights(siteId), inboxPrefix: controlInbox(siteId) };
+  if ('customer' in target) return { account: customerAccount(target.customer), rights: fullRights };
+  const { account, selfSite, peerSite } = findLink(target.link);
+  return { account, rights: linkRights(selfSite, peerSite), inboxPrefix: linkInbox(selfSite, peerSite) };
+}

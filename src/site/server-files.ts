@@ -1,0 +1,122 @@
+/**
+ * What nats-server is started with: the fixed part (operator token, SYS, CTL, BUS) and the plan the last apply left behind
+ * (remotes, limits). Whoever starts the server, sidecar or an outside runner, renders the same configuration from them.
+ */
+import { BusError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import {
+  ensureServer,
+  type FindOptions,
+  findServer,
+  type LeafRemote,
+  type RunningServer,
+  renderSiteConfig,
+} from '../server/index.ts';
+import {
+  encodeAccountJwt,
+  encodeOperatorJwt,
+  formatCreds,
+  loadOrCreateSecret,
+  writeFileAtomic,
+} from '../trust/index.ts';
+import { fixedAccounts } from './accounts.ts';
+import type { SiteDir } from './dir.ts';
+
+/** What of the configuration follows the snapshot. */
+export interface ServerPlan {
+  hasLeafListener: boolean;
+  maxPayload: number;
+  durability: 'process' | 'power';
+  /** host:port of the control plane's leaf listeners */
+  controlUrls: string[];
+  remotes: LeafRemote[];
+}
+
+const planFile = 'nats/plan.json';
+
+/** Finds or adopts the site's server and returns when it is healthy; needs no sidecar and no control plane. */
+export async function startSiteServer(options: {
+  dir: SiteDir;
+  log: Logger;
+  find?: FindOptions;
+  signal?: AbortSignal;
+}): Promise<RunningServer> {
+  const { dir, log } = options;
+  const [{ path }] = await Promise.all([findServer(options.find), writeServerConfig(dir)]);
+  return ensureServer({
+    binary: path,
+    configPath: serverConfigPath(dir),
+    dir: dir.at('nats'),
+    log,
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
+}
+
+export function serverConfigPath(dir: SiteDir): string {
+  return dir.at('nats/server.conf');
+}
+
+/** Renders the configuration for `plan`, or for the last plan there was. Returns its text. */
+export async function writeServerConfig(dir: SiteDir, plan?: ServerPlan): Promise<string> {
+  const used = plan ?? (await dir.readJson<ServerPlan>(planFile)) ?? barePlan(dir);
+  const controlCreds = await writeControlCreds(dir);
+  const { operatorJwt, preload, systemAccount, controlAccount } = await fixedTokens(dir);
+  const controlUrls = dir.file.controlVia ?? used.controlUrls;
+  const control = { urls: controlUrls, account: controlAccount, credsFile: controlCreds };
+  const text = renderSiteConfig({
+    serverName: dir.file.siteId,
+    listen: dir.file.listen,
+    monitor: dir.file.monitor,
+    leafListen: used.hasLeafListener ? (dir.file.leafListen ?? undefined) : undefined,
+    logFile: dir.at('nats/nats-server.log'),
+    operatorJwt,
+    systemAccount,
+    preload,
+    resolverDir: dir.at('nats/jwt'),
+    tls: dir.tls,
+    maxPayload: used.maxPayload,
+    durability: used.durability,
+    storeDir: dir.at('nats/store'),
+    ...(dir.file.maxStoreBytes === undefined ? {} : { maxStoreBytes: dir.file.maxStoreBytes }),
+    remotes: [...(controlUrls.length > 0 ? [control] : []), ...used.remotes],
+  });
+  if (plan) await dir.writeJson(planFile, plan);
+  await writeFileAtomic(serverConfigPath(dir), text);
+  return text;
+}
+
+function barePlan(dir: SiteDir): ServerPlan {
+  return {
+    hasLeafListener: dir.file.leafListen !== null,
+    maxPayload: 1024 * 1024,
+    durability: 'process',
+    controlUrls: dir.file.control.leafUrls,
+    remotes: [],
+  };
+}
+
+async function writeControlCreds(dir: SiteDir): Promise<string> {
+  const path = dir.at('nats/leaf/control.creds');
+  await writeFileAtomic(path, formatCreds(dir.file.controlUserJwt, await dir.key('control', 'user')));
+  return path;
+}
+
+/** Encoded once and kept: the server refuses a reload when the operator's token has other bytes. */
+async function fixedTokens(dir: SiteDir) {
+  const operator = await dir.key('operator', 'operator');
+  const text = async (name: string, make: () => Promise<string>): Promise<string> => {
+    const bytes = await loadOrCreateSecret(dir.at('nats/fixed', `${name}.jwt`), async () => Buffer.from(await make()));
+    return bytes.toString('utf8');
+  };
+  const preload: Record<string, string> = {};
+  const publicKeys = new Map<string, string>();
+  for (const { key, claims } of fixedAccounts) {
+    const account = (await dir.key(key, 'account')).getPublicKey();
+    publicKeys.set(key, account);
+    preload[account] = await text(key, () => encodeAccountJwt(claims, account, operator));
+  }
+  const [systemAccount, controlAccount] = [publicKeys.get('SYS'), publicKeys.get('CTL')];
+  if (!systemAccount || !controlAccount) throw new BusError('E_INTERNAL', 'the fixed accounts lack SYS or CTL');
+  const operatorJwt = await text('operator', () => encodeOperatorJwt(dir.file.site, operator, systemAccount));
+  return { operatorJwt, preload, systemAccount, controlAccount };
+}
