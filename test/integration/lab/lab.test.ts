@@ -1,0 +1,146 @@
+/**
+ *   tokyo ══════ frankfurt ══════ virginia       acme: exchange publishes trade at tokyo, risk consumes at frankfurt,
+ *                                 (dials out)          archive at virginia or frankfurt
+ */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { jetstream } from '@nats-io/jetstream';
+import { headers } from '@nats-io/nats-core';
+import { expect, test } from 'vitest';
+import {
+  labApply,
+  labCut,
+  labDown,
+  labKill,
+  labLinks,
+  labRestore,
+  labStart,
+  labStatus,
+  labUp,
+} from '../../../src/lab/index.ts';
+import { serversInside } from '../../../src/lab/leftovers.ts';
+import { type TestLab, useLabs } from '../../support/lab.ts';
+import { until } from '../../support/tcp.ts';
+
+const labs = useLabs();
+
+const bus = `
+sites:
+  - {name: tokyo,     mode: server, address: "tokyo.example.net:7422"}
+  - {name: frankfurt, mode: server, address: "fra.example.net:7422"}
+  - {name: virginia,  mode: client}
+customers:
+  - name: acme
+    terminals: [tokyo, frankfurt, virginia]
+    links:
+      - {between: [tokyo, frankfurt], cost: 1}
+      - {between: [virginia, frankfurt]}
+    topics:
+      - name: trade
+        groups:
+          - {name: risk,    terminals: [frankfurt]}
+          - {name: archive, terminals: [virginia, frankfurt], policy: ordered}
+    apps:
+      - {name: exchange,    terminal: tokyo,     publish: [trade]}
+      - {name: risk-engine, terminal: frankfurt, consume: [trade@risk]}
+`;
+
+async function publish(lab: TestLab, subject: string, payload: string): Promise<void> {
+  const nc = await lab.connect('acme/exchange');
+  const head = headers();
+  head.set('Colour', 'red');
+  await jetstream(nc).publish(subject, payload, { headers: head });
+  await nc.close();
+}
+
+async function takeOne(lab: TestLab): Promise<{ subject: string; payload: string; colour: string | undefined }> {
+  const nc = await lab.connectOlder('acme/risk-engine');
+  const consumer = await nc.jetstream().consumers.get('trade@risk', 'risk');
+  const message = await consumer.next({ expires: 20_000 });
+  if (!message) throw new Error('nothing arrived');
+  message.ack();
+  await nc.flush();
+  await nc.close();
+  return { subject: message.subject, payload: message.string(), colour: message.headers?.get('Colour') };
+}
+
+test('a message crosses from one site to another, the links are real, and all of it goes away', async () => {
+  const lab = await labs.start(bus);
+  await publish(lab, 'trade.eu.1', 'first');
+  expect(await takeOne(lab)).toEqual({ subject: 'trade.eu.1', payload: 'first', colour: 'red' });
+  expect((await fetch(lab.info.sites.tokyo?.metrics ?? '')).status).toBe(200);
+  expect(existsSync(lab.info.apps['acme/exchange']?.creds ?? '')).toBe(true);
+  expect((await labStatus(lab.dir)).sites.map(({ name, state }) => [name, state])).toEqual(
+    expect.arrayContaining([
+      ['tokyo', 'joined'],
+      ['frankfurt', 'joined'],
+      ['virginia', 'joined'],
+    ]),
+  );
+
+  const link = { customer: 'acme', a: 'tokyo', b: 'frankfurt' };
+  const cut = await labCut(lab.dir, link);
+  expect(cut.bytes.up).toBeGreaterThan(0);
+  await publish(lab, 'trade.eu.2', 'during the cut');
+  await until('the cut link is dialled again in vain', async () => {
+    const now = (await labLinks(lab.dir)).find(({ link: name }) => name === cut.link);
+    return now?.connections === 0;
+  });
+  expect((await labLinks(lab.dir)).find(({ link: name }) => name === cut.link)?.bytes).toEqual(cut.bytes);
+  await labRestore(lab.dir, link);
+  expect((await takeOne(lab)).payload).toBe('during the cut');
+
+  await expect(labUp({ text: bus, fileName: 'bus.yaml', dir: lab.dir })).rejects.toMatchObject({
+    code: 'E_LAB_RUNNING',
+  });
+  await labDown(lab.dir);
+  expect(existsSync(lab.dir)).toBe(false);
+  expect(await serversInside(lab.dir)).toEqual([]);
+});
+
+test('a killed part comes back where it was', async () => {
+  const lab = await labs.start(bus);
+  await labKill(lab.dir, 'tokyo', 'sidecar');
+  await publish(lab, 'trade.1', 'while the sidecar is dead');
+  await labStart(lab.dir, 'tokyo', 'sidecar');
+  expect((await takeOne(lab)).payload).toBe('while the sidecar is dead');
+  await labKill(lab.dir, 'frankfurt', 'server');
+  await labStart(lab.dir, 'frankfurt', 'server');
+  await publish(lab, 'trade.2', 'after the server died');
+  expect((await takeOne(lab)).payload).toBe('after the server died');
+  await labKill(lab.dir, 'control');
+  expect(await serversInside(join(lab.dir, 'control'))).toEqual([]);
+  await labStart(lab.dir, 'control');
+  expect((await labStatus(lab.dir)).sites).toHaveLength(3);
+});
+
+test('a changed file starts what is new, stops what is gone, and restarts nothing', async () => {
+  const lab = await labs.start(bus);
+  const servers = async (): Promise<number[]> => (await serversInside(join(lab.dir, 'sites'))).sort();
+  const before = await servers();
+  const changed = bus
+    .replace('customers:', '  - {name: osaka, mode: client}\ncustomers:')
+    .replace('[tokyo, frankfurt, virginia]\n', '[tokyo, frankfurt, virginia, osaka]\n')
+    .replace('    topics:', '      - {between: [osaka, tokyo]}\n    topics:')
+    .replace('    apps:', '      - name: quote\n        groups: [{name: desk, terminals: [osaka]}]\n    apps:')
+    .replace('publish: [trade]', 'publish: [trade, quote]');
+  const { changes } = await labApply(lab.dir, changed, 'bus.yaml');
+  expect(changes.map(({ action, noun, name }) => `${action} ${noun} ${name}`)).toContain('add site osaka');
+  expect(await servers()).toEqual(expect.arrayContaining(before));
+  expect(await servers()).toHaveLength(before.length + 1);
+  await labApply(lab.dir, bus, 'bus.yaml');
+  expect(await servers()).toEqual(before);
+  expect((await labLinks(lab.dir)).map(({ link }) => link)).not.toContain('link/acme/osaka/tokyo');
+});
+
+test('a part that does not start is named with its log, and nothing is left behind', async () => {
+  const lab = await labs.start(bus);
+  const dir = join(lab.dir, '..', 'second');
+  const ports = JSON.parse(await readFile(join(lab.dir, 'lab.json'), 'utf8'));
+  expect(ports.sites.tokyo.client).toBeGreaterThan(0);
+  const failure = labUp({ text: bus, fileName: 'bus.yaml', dir, readyMs: 1 });
+  await expect(failure).rejects.toMatchObject({ code: 'E_LAB_START' });
+  await expect(failure).rejects.toThrow(/(daemon|control): not ready after 1 ms/);
+  expect(existsSync(dir)).toBe(false);
+});

@@ -1,0 +1,72 @@
+/**
+ * A whole bus for a test: a lab from YAML text in a directory of its own, and plain NATS clients of both generations with
+ * nothing but URL and creds. Register with useLabs() once per file; labs go down after each test, their directories stay
+ * when it failed.
+ */
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { credsAuthenticator, type NatsConnection } from '@nats-io/nats-core';
+import { connect } from '@nats-io/transport-node';
+import {
+  connect as connectOlder,
+  type NatsConnection as OlderConnection,
+  credsAuthenticator as olderCreds,
+} from 'nats';
+import { afterEach } from 'vitest';
+import { type LabInfo, labDown, labUp } from '../../src/lab/index.ts';
+
+export interface TestLab {
+  dir: string;
+  info: LabInfo;
+  /** a client of the current generation, as `customer/app` */
+  connect(app: string): Promise<NatsConnection>;
+  /** a client of the `nats` 2.x generation */
+  connectOlder(app: string): Promise<OlderConnection>;
+}
+
+export interface LabKit {
+  start(yaml: string): Promise<TestLab>;
+}
+
+export function useLabs(): LabKit {
+  const dirs: string[] = [];
+  const connections: { close(): Promise<void> }[] = [];
+  afterEach(async ({ task }) => {
+    await Promise.all(connections.splice(0).map((connection) => connection.close().catch(() => undefined)));
+    const keep = task.result?.state === 'fail';
+    await Promise.all(dirs.splice(0).map((dir) => labDown(dir, { keep })));
+  });
+  return {
+    start: async (yaml) => {
+      const dir = join(await mkdtemp(join(tmpdir(), 'mbus-lab-')), 'lab');
+      const info = await labUp({ text: yaml, fileName: 'bus.yaml', dir, keep: true });
+      dirs.push(dir);
+      return testLab(dir, info, connections);
+    },
+  };
+}
+
+function testLab(dir: string, info: LabInfo, connections: { close(): Promise<void> }[]): TestLab {
+  const access = async (app: string): Promise<{ servers: string; creds: Uint8Array }> => {
+    const found = info.apps[app];
+    if (!found) throw new Error(`no app ${app}: the lab has ${Object.keys(info.apps).join(', ')}`);
+    return { servers: found.nats, creds: await readFile(found.creds) };
+  };
+  const kept = <T extends { close(): Promise<void> }>(connection: T): T => {
+    connections.push(connection);
+    return connection;
+  };
+  return {
+    dir,
+    info,
+    connect: async (app) => {
+      const { servers, creds } = await access(app);
+      return kept(await connect({ servers, authenticator: credsAuthenticator(creds), maxReconnectAttempts: -1 }));
+    },
+    connectOlder: async (app) => {
+      const { servers, creds } = await access(app);
+      return kept(await connectOlder({ servers, authenticator: olderCreds(creds), maxReconnectAttempts: -1 }));
+    },
+  };
+}
