@@ -61,7 +61,13 @@ export const siteReportSchema = z.strictObject({
     }),
   ),
   topics: z.array(
-    z.strictObject({ topicId: id, messages: z.number().int(), bytes: z.number().int(), maxBytes: z.number().int(), isReady: z.boolean() }),
+    z.strictObject({
+      topicId: id,
+      messages: z.number().int(),
+      bytes: z.number().int(),
+      maxBytes: z.number().int(),
+      isReady: z.boolean(),
+    }),
   ),
   apps: z.array(z.strictObject({ appId: id, isReady: z.boolean(), credsPath: z.string() })),
   problems: z.array(z.strictObject({ code: z.string(), text: z.string().max(1024) })),
@@ -194,13 +200,22 @@ export const methods = {
     request: z.strictObject({ limit: z.number().int().min(1).max(1000), before: z.number().int().optional() }),
     response: z.strictObject({
       rows: z.array(
-        z.strictObject({ id: z.number().int(), at: z.string(), actor: z.string(), action: z.string(), noun: z.string(), details: z.unknown() }),
+        z.strictObject({
+          id: z.number().int(),
+          at: z.string(),
+          actor: z.string(),
+          action: z.string(),
+          noun: z.string(),
+          details: z.unknown(),
+        }),
       ),
     }),
   },
 } as const;
 
 export type MethodName = keyof typeof methods;
+/** Repeating one of these is not the same as doing it once: a caller without an answer sends the very same frame again. */
+export const onceMethods: ReadonlySet<MethodName> = new Set(['enrol.site', 'bus.apply']);
 export type MethodCaller = (typeof methods)[MethodName]['caller'];
 export type RequestOf<M extends MethodName> = z.input<(typeof methods)[M]['request']>;
 export type ResponseOf<M extends MethodName> = z.output<(typeof methods)[M]['response']>;
@@ -210,7 +225,11 @@ export type Change = z.output<typeof changeSchema>;
 /** What sidecar and CLI see of the control plane. Errors are BusErrors with the control plane's code. */
 export interface ControlClient {
   /** E_CONTROL_AWAY (retry) when nobody answers within `timeoutMs` (default 5,000). */
-  call<M extends MethodName>(method: M, request: RequestOf<M>, options?: { timeoutMs?: number; signal?: AbortSignal }): Promise<ResponseOf<M>>;
+  call<M extends MethodName>(
+    method: M,
+    request: RequestOf<M>,
+    options?: { timeoutMs?: number; signal?: AbortSignal },
+  ): Promise<ResponseOf<M>>;
   /** Calls back when the control plane says that the bus's version changed. A hint only: poll as well. */
   onNotice(callback: (version: number) => void): void;
   close(): Promise<void>;
