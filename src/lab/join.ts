@@ -5,8 +5,8 @@
 import { joinSite } from '../api/index.ts';
 import type { ControlClient } from '../api/methods.ts';
 import type { SiteSpec } from '../config/bus-file.ts';
-import type { LabContext } from './parts.ts';
-import { portsOf } from './parts.ts';
+import { createSiteDir, prepareSiteDir } from '../site/index.ts';
+import { type LabContext, portsOf } from './parts.ts';
 import { siteDir } from './state.ts';
 
 export interface JoinOptions {
@@ -20,9 +20,12 @@ export async function joinLabSite(context: LabContext, { control, site, controlP
   context.abort.signal.throwIfAborted();
   const { token } = await control.call('token.create', { site: site.name });
   const ports = portsOf(context.state, site.name);
-  await joinSite({
-    dir: siteDir(context.dir, site.name),
-    token,
+  const path = siteDir(context.dir, site.name);
+  const { key, controlUser, csrPem } = await prepareSiteDir(path, site.name);
+  const enrolment = await joinSite(token, { key, controlUser, csrPem });
+  await createSiteDir({
+    path,
+    enrolment,
     listen: local(ports.client),
     ...(site.mode === 'server' ? { leafListen: local(ports.leaf) } : {}),
     monitor: local(ports.server),
