@@ -53,11 +53,6 @@ export const errorRegistry = {
     remedy: 'Check that the named part is up; the bus tries again by itself.',
   },
   // configuration and command line
-  E_UNKNOWN: {
-    disposition: 'reject',
-    summary: 'A noun that was named is not there.',
-    remedy: 'Check the name; the ls verb of the noun lists what there is.',
-  },
   E_EXISTS: {
     disposition: 'reject',
     summary: 'A noun of that name is there already.',
@@ -67,6 +62,16 @@ export const errorRegistry = {
     disposition: 'reject',
     summary: 'A file named on the command line cannot be read or written.',
     remedy: 'Check the path and its permissions.',
+  },
+  E_APP_REFUSED: {
+    disposition: 'reject',
+    summary: 'nats-server refused the credential of an application, or what it wanted to do.',
+    remedy: 'Check the .creds file and the rights of the app; rights come a moment after the app is created.',
+  },
+  E_NOT_STORED: {
+    disposition: 'retry',
+    summary: 'A published message was not stored.',
+    remedy: 'The message quotes the reason; a full stream takes more once the groups that lag have caught up.',
   },
   // envelope
   E_ENVELOPE_BAD: {
@@ -110,7 +115,8 @@ export const errorRegistry = {
   E_KEY_REFUSED: {
     disposition: 'park',
     summary: 'The key service refused a terminal.',
-    remedy: 'Check that the terminal is registered and in a group of the topic; the audit shows what the service saw.',
+    remedy:
+      "Check that the terminal is registered and in a group of the topic; the control plane's log says which check failed.",
   },
   E_TICKET_EXPIRED: {
     disposition: 'retry',
@@ -209,6 +215,21 @@ export const errorRegistry = {
     disposition: 'park',
     summary: 'The other site refused an envelope.',
     remedy: 'See the reason in `mbus status`; what it concerns waits at its origin.',
+  },
+  E_NOT_YET: {
+    disposition: 'retry',
+    summary: 'The site has not applied the configuration that this concerns.',
+    remedy: 'Nothing: it is tried again until the site has caught up.',
+  },
+  E_CONFLICT: {
+    disposition: 'retry',
+    summary: 'Another writer was faster.',
+    remedy: 'Nothing: the stored state is read again and the rest is written.',
+  },
+  E_STREAM_FULL: {
+    disposition: 'retry',
+    summary: 'A stream has reached its byte limit, or the disk is full.',
+    remedy: 'Let consumers catch up, raise maxBytes in the declared file, or make room; the bus goes on by itself.',
   },
   E_FOREIGN_STREAM: {
     disposition: 'park',
@@ -309,10 +330,10 @@ export const errorRegistry = {
   },
   E_UNKNOWN_NOUN: {
     disposition: 'reject',
-    summary: 'A site, customer, terminal, topic or group with that name or id does not exist.',
-    remedy: 'Check the spelling with mbus export.',
+    summary: 'A site, customer, terminal, link, topic, group or app with that name or id does not exist.',
+    remedy: 'Check the spelling with the ls verb of the noun, or with mbus export.',
   },
-  E_CONFLICT: {
+  E_BUS_CHANGED: {
     disposition: 'reject',
     summary: 'The bus was changed by somebody else meanwhile.',
     remedy: 'Look at the difference again with mbus diff and apply once more.',

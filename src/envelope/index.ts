@@ -23,7 +23,8 @@ export { type Receipt, type ReceiptStatus, readReceipt, signReceipt } from './re
 export {
   decodeSealed,
   encodeSealedHeader,
-  readSealedHeader,
+  isSealedUnder,
+  parseSealedHeader,
   type SealedEnvelope,
   type SealedHeader,
   sealedParts,

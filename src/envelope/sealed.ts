@@ -4,7 +4,8 @@
  * The header is at once HKDF info and AAD, the signature covers everything before it: there is no byte that could be
  * altered unseen, and one envelope has one encoding. Bad in any way: E_ENVELOPE_BAD.
  */
-import { ByteReader, ByteWriter } from './codec.ts';
+import type { Certificate } from './certificate.ts';
+import { asBuffer, ByteReader, ByteWriter } from './codec.ts';
 import {
   FORMAT,
   ID_BYTES,
@@ -67,9 +68,7 @@ export function encodeSealedHeader(header: SealedHeader): Buffer {
   writer.u16(header.count).u64(header.createdMs).u32(header.bodyBytes);
   writer.sized(header.certificate).bytes(header.enc);
   const bytes = writer.finish();
-  const reader = new ByteReader(bytes, 'envelope header');
-  decodeSealedHeader(reader);
-  reader.end();
+  parseSealedHeader(bytes);
   return bytes;
 }
 
@@ -79,9 +78,23 @@ export function sealedParts(header: Uint8Array, commitment: Uint8Array, cipherte
   return [header, commitment, new ByteWriter(16).u32(size).finish(), ...ciphertext];
 }
 
-/** The header of a sealed envelope, nothing verified: what status and a re-ticket look at. @throws E_ENVELOPE_BAD */
-export function readSealedHeader(sealed: Uint8Array): SealedHeader {
-  return decodeSealedHeader(new ByteReader(sealed, 'envelope header'));
+/** A header alone, nothing verified: what a re-ticket shows the key service. @throws E_ENVELOPE_BAD */
+export function parseSealedHeader(bytes: Uint8Array): SealedHeader {
+  const reader = new ByteReader(bytes, 'envelope header');
+  const header = decodeSealedHeader(reader);
+  reader.end();
+  return header;
+}
+
+/** Whether header and certificate name the same customer, topic, epoch, ticket and terminal. */
+export function isSealedUnder(header: SealedHeader, certificate: Certificate): boolean {
+  return (
+    header.customerId === certificate.customerId &&
+    header.topicId === certificate.topicId &&
+    header.epoch === certificate.epoch &&
+    header.senderId === certificate.terminalId &&
+    asBuffer(header.ticketId).equals(certificate.ticketId)
+  );
 }
 
 /** Parts are views into `sealed`; nothing is verified yet. @throws E_ENVELOPE_BAD */

@@ -48,7 +48,7 @@ export async function deriveTicket(
 /** A new root secret under the master key: nonce, ciphertext, tag. AAD is topic and epoch. */
 export function wrapRoot(masterKey: Uint8Array, at: TopicEpoch, root: Uint8Array): Buffer {
   const nonce = randomBytes(nonceBytes);
-  const cipher = createCipheriv('aes-256-gcm', masterKey, nonce, { authTagLength: TAG_BYTES });
+  const cipher = createCipheriv('aes-256-gcm', rootKey(masterKey), nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(signatureInput(context.root, topicEpochBytes(at)));
   return Buffer.concat([nonce, cipher.update(root), cipher.final(), cipher.getAuthTag()]);
 }
@@ -58,7 +58,7 @@ export function unwrapRoot(masterKey: Uint8Array, at: TopicEpoch, wrapped: Uint8
   try {
     const tagAt = wrapped.length - TAG_BYTES;
     const nonce = wrapped.subarray(0, nonceBytes);
-    const decipher = createDecipheriv('aes-256-gcm', masterKey, nonce, { authTagLength: TAG_BYTES });
+    const decipher = createDecipheriv('aes-256-gcm', rootKey(masterKey), nonce, { authTagLength: TAG_BYTES });
     decipher.setAAD(signatureInput(context.root, topicEpochBytes(at)));
     decipher.setAuthTag(wrapped.subarray(tagAt));
     return Buffer.concat([decipher.update(wrapped.subarray(nonceBytes, tagAt)), decipher.final()]);
@@ -66,6 +66,11 @@ export function unwrapRoot(masterKey: Uint8Array, at: TopicEpoch, wrapped: Uint8
     const where = `topic ${at.topicId} epoch ${at.epoch}`;
     throw new BusError('E_TOPIC_KEY', `the stored key of ${where} does not open with this master key`, { cause });
   }
+}
+
+/** The master key encrypts other secrets too: each use has a key of its own. */
+function rootKey(masterKey: Uint8Array): Buffer {
+  return hkdf(masterKey, Buffer.alloc(0), context.root, KEY_BYTES);
 }
 
 function topicEpochBytes(at: TopicEpoch): Buffer {

@@ -4,6 +4,7 @@
  * all of them count bytes, milliseconds or revisions below 2^53.
  */
 import type { ColumnType, Generated } from 'kysely';
+import type { KeysTables } from './keys-schema.ts';
 
 /** filled by the database with its own clock */
 type DatabaseTime = ColumnType<Date, never, never>;
@@ -201,4 +202,4 @@ export interface RegistryTables {
   audit: AuditTable;
 }
 
-export type Database = RegistryTables;
+export interface Database extends RegistryTables, KeysTables {}

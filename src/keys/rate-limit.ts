@@ -1,0 +1,37 @@
+/** Token buckets by key, in memory of one replica: a flood from one terminal leaves the service to the others. */
+import type { Clock } from '../clock.ts';
+
+interface Bucket {
+  tokens: number;
+  atMs: number;
+}
+
+const maxBuckets = 10_000;
+
+export class RateLimit {
+  readonly #perSecond: number;
+  readonly #burst: number;
+  readonly #clock: Clock;
+  /** least recently used first */
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(limits: { perSecond: number; burst: number }, clock: Clock) {
+    this.#perSecond = limits.perSecond;
+    this.#burst = limits.burst;
+    this.#clock = clock;
+  }
+
+  /** Takes one, or says that there is none left. */
+  take(key: string): boolean {
+    const now = this.#clock.monotonicMs();
+    const bucket = this.#buckets.get(key) ?? { tokens: this.#burst, atMs: now };
+    bucket.tokens = Math.min(this.#burst, bucket.tokens + ((now - bucket.atMs) / 1000) * this.#perSecond);
+    bucket.atMs = now;
+    this.#buckets.delete(key);
+    this.#buckets.set(key, bucket);
+    if (this.#buckets.size > maxBuckets) this.#buckets.delete(this.#buckets.keys().next().value!);
+    if (bucket.tokens < 1) return false;
+    bucket.tokens -= 1;
+    return true;
+  }
+}

@@ -1,0 +1,304 @@
+/**
+ * The key service: gives a terminal one half of a ticket, never both, never stored. Any number of replicas share the
+ * database and the master key. The control plane's door into src/keys.
+ *
+ * Every request is judged against the registry as it is now and by the database's clock. Whatever is wrong, the caller
+ * hears E_KEY_REFUSED with one text (the log says which check), except that a right password which is over is
+ * E_TICKET_EXPIRED, and a right envelope that was too long under way E_TRANSIT_AGE. Too many requests: E_KEY_BUSY.
+ */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { RequestOf, ResponseOf } from '../api/methods.ts';
+import { type Clock, systemClock } from '../clock.ts';
+import {
+  context,
+  ID_BYTES,
+  isSealedUnder,
+  KEY_BYTES,
+  newId16,
+  type PublicKeyLike,
+  parseSealedHeader,
+  readCertificate,
+  type SealedHeader,
+  type SignFn,
+  signCertificate,
+  verifySignature,
+} from '../envelope/index.ts';
+import { BusError, isBusError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { appendAudit } from '../registry/audit.ts';
+import type { Registry } from '../registry/connection.ts';
+import {
+  type DatabaseNow,
+  databaseNow,
+  deleteOldTickets,
+  findRequester,
+  findTicket,
+  insertTicket,
+  putTicketPassword,
+  type Requester,
+  type TicketView,
+} from '../registry/tickets.ts';
+import { findNewestRoot, insertRoot, nextEpoch } from '../registry/topic-keys.ts';
+import { deriveTicket, type TopicEpoch, unwrapRoot, wrapRoot } from './derive.ts';
+import { wrapTo } from './hpke.ts';
+import { openProof, parseBytes, parseNonce, reticketProof, ticketProof, wrapInfo } from './proofs.ts';
+import { RateLimit } from './rate-limit.ts';
+
+export interface KeyServiceOptions {
+  db: Registry;
+  /** 32 bytes, not in the database */
+  masterKey: Uint8Array;
+  /** the control plane's signing key: certificates are verified with it everywhere */
+  signer: { publicKey: PublicKeyLike; sign: SignFn };
+  log: Logger;
+  /** life of a ticket and of a renewed password, ms */
+  ticketLifeMs?: number;
+  /** for rates only */
+  clock?: Clock;
+  /** for tests: a moment instead of the database's clock */
+  now?: DatabaseNow;
+}
+
+export interface KeyService {
+  /** @param siteId of the site whose key signed the request; errors as at the top, E_DATABASE_AWAY */
+  ticket(siteId: string, request: RequestOf<'key.ticket'>): Promise<ResponseOf<'key.ticket'>>;
+  open(siteId: string, request: RequestOf<'key.open'>): Promise<ResponseOf<'key.open'>>;
+  reticket(siteId: string, request: RequestOf<'key.reticket'>): Promise<ResponseOf<'key.reticket'>>;
+}
+
+const fiveMinutes = 5 * 60_000;
+const pruneEveryMs = 10 * 60_000;
+
+export function createKeyService(options: KeyServiceOptions): KeyService {
+  return new RegistryKeyService(options);
+}
+
+class RegistryKeyService implements KeyService {
+  readonly #db: Registry;
+  readonly #options: KeyServiceOptions;
+  readonly #lifeMs: number;
+  readonly #now: DatabaseNow;
+  readonly #clock: Clock;
+  readonly #rates: { site: RateLimit; terminal: RateLimit; reticket: RateLimit };
+  #lastPruneMs: number;
+
+  constructor(options: KeyServiceOptions) {
+    const clock = options.clock ?? systemClock;
+    this.#db = options.db;
+    this.#options = options;
+    this.#lifeMs = options.ticketLifeMs ?? fiveMinutes;
+    this.#now = options.now ?? databaseNow;
+    this.#clock = clock;
+    this.#lastPruneMs = clock.monotonicMs();
+    this.#rates = {
+      site: new RateLimit({ perSecond: 500, burst: 5_000 }, clock),
+      terminal: new RateLimit({ perSecond: 100, burst: 1_000 }, clock),
+      reticket: new RateLimit({ perSecond: 50, burst: 500 }, clock),
+    };
+  }
+
+  async ticket(siteId: string, request: RequestOf<'key.ticket'>): Promise<ResponseOf<'key.ticket'>> {
+    const { terminalId, topicId } = request;
+    this.#limit(siteId, terminalId);
+    const nonce = this.#parsed(parseNonce(request.nonce), request, 'nonce');
+    const claim = ticketProof({ terminalId, topicId, nonce });
+    const who = await this.#prove(siteId, request, context.proveTicket, claim);
+    this.#pruneSometimes();
+    return this.#issue(who, request, nonce);
+  }
+
+  async #issue(who: Requester, request: RequestOf<'key.ticket'>, nonce: Buffer): Promise<ResponseOf<'key.ticket'>> {
+    const { terminalId, topicId } = request;
+    const { epoch, root } = await this.#newestRoot(topicId);
+    const ticketId = newId16();
+    const password = randomBytes(KEY_BYTES);
+    const { sealing, opening } = await deriveTicket(root, { topicId, epoch }, ticketId);
+    const stored = { id: ticketId, topicId, epoch, terminalId, passwordHash: hashOf(password), lifeMs: this.#lifeMs };
+    const { issuedMs, expiryMs } = await insertTicket(this.#db, this.#now, stored);
+    const scope = { customerId: who.customerId, topicId, epoch, ticketId, terminalId };
+    const publicKeys = { signKey: opening.signKey, sealKey: sealing.sealKey };
+    const certificate = signCertificate(
+      { ...scope, ...publicKeys, notBeforeMs: issuedMs, expiryMs },
+      this.#options.signer.sign,
+    );
+    const info = wrapInfo(context.wrapSealing, terminalId, ticketId, nonce);
+    const wrapped = await wrapTo(keyBytes(who.wrapKey), info, Buffer.concat([password, sealing.signSeed]));
+    return {
+      ticketId: ticketId.toString('base64url'),
+      epoch,
+      ttlMs: this.#lifeMs,
+      certificate: certificate.toString('base64url'),
+      wrapped: wrapped.toString('base64url'),
+    };
+  }
+
+  async open(siteId: string, request: RequestOf<'key.open'>): Promise<ResponseOf<'key.open'>> {
+    const { terminalId, topicId } = request;
+    this.#limit(siteId, terminalId);
+    const nonce = this.#parsed(parseNonce(request.nonce), request, 'nonce');
+    const ticketId = this.#parsed(parseBytes(request.ticketId, ID_BYTES), request, 'ticket id');
+    const password = this.#parsed(parseBytes(request.password, KEY_BYTES), request, 'password');
+    const claim = openProof({ terminalId, topicId, nonce, ticketId, password });
+    const who = await this.#prove(siteId, request, context.proveOpen, claim);
+    const ticket = await this.#ticketFor(ticketId, request);
+    const at = { topicId, epoch: ticket.epoch };
+    const root = this.#rootOf(ticket, at, request);
+    const leftMs = this.#passwordLife(ticket, password, request);
+    const { opening } = await deriveTicket(root, at, ticketId);
+    const info = wrapInfo(context.wrapOpening, terminalId, ticketId, nonce);
+    const wrapped = await wrapTo(keyBytes(who.wrapKey), info, opening.openKey);
+    return { ttlMs: Math.floor(leftMs), wrapped: wrapped.toString('base64url') };
+  }
+
+  async reticket(siteId: string, request: RequestOf<'key.reticket'>): Promise<ResponseOf<'key.reticket'>> {
+    const { terminalId, topicId } = request;
+    this.#limit(siteId, terminalId);
+    if (!this.#rates.reticket.take(`${siteId}/${terminalId}`)) throw busy();
+    const nonce = this.#parsed(parseNonce(request.nonce), request, 'nonce');
+    const headerBytes = Buffer.from(request.header, 'base64url');
+    const claim = reticketProof({ terminalId, topicId, nonce, header: headerBytes });
+    const who = await this.#prove(siteId, request, context.proveReticket, claim);
+    const header = this.#genuineHeader(headerBytes, who, request);
+    const ticket = await this.#ticketFor(header.ticketId, request);
+    this.#rootOf(ticket, { topicId, epoch: ticket.epoch }, request);
+    this.#judgeHeader(header, ticket, request);
+    return this.#renew(who, request, header.ticketId, nonce);
+  }
+
+  async #renew(
+    who: Requester,
+    request: RequestOf<'key.reticket'>,
+    ticketId: Uint8Array,
+    nonce: Buffer,
+  ): Promise<ResponseOf<'key.reticket'>> {
+    const { terminalId } = request;
+    const password = randomBytes(KEY_BYTES);
+    const stored = { ticketId, receiverId: terminalId, hash: hashOf(password), lifeMs: this.#lifeMs };
+    const details = { terminalId, ticketId: Buffer.from(ticketId).toString('hex') };
+    const entry = { actor: `site:${who.site}`, action: 'key.reticket', noun: who.topicPath, details };
+    await this.#db.transaction().execute(async (trx) => {
+      await putTicketPassword(trx, this.#now, stored);
+      await appendAudit(trx, entry);
+    });
+    const info = wrapInfo(context.wrapPassword, terminalId, ticketId, nonce);
+    const wrapped = await wrapTo(keyBytes(who.wrapKey), info, password);
+    return { ttlMs: this.#lifeMs, wrapped: wrapped.toString('base64url') };
+  }
+
+  /** The proof of the securekey, by a live terminal of the calling site and of the topic's customer. */
+  async #prove(siteId: string, request: Named, proofContext: string, claim: Uint8Array): Promise<Requester> {
+    const who = await findRequester(this.#db, { ...request, siteId });
+    if (!who) throw this.#refused(request, 'no registered terminal of this site with that topic');
+    const proof = Buffer.from(request.proof, 'base64url');
+    if (!verifySignature(proofContext, claim, proof, who.signKey)) throw this.#refused(request, 'proof');
+    if (who.isCompromised) throw this.#refused(request, 'reported compromised');
+    return who;
+  }
+
+  /** The ticket, for a terminal in a group of its topic. */
+  async #ticketFor(ticketId: Uint8Array, request: Named): Promise<TicketView> {
+    const which = { ticketId, topicId: request.topicId, receiverId: request.terminalId };
+    const ticket = await findTicket(this.#db, this.#now, which);
+    if (!ticket) throw this.#refused(request, 'no such ticket of the topic');
+    if (!ticket.isReceiver) throw this.#refused(request, 'not in a group of the topic');
+    return ticket;
+  }
+
+  #rootOf(ticket: TicketView, at: TopicEpoch, request: Named): Buffer {
+    if (!ticket.wrappedRoot) throw this.#refused(request, `epoch ${at.epoch} is destroyed`);
+    return unwrapRoot(this.#options.masterKey, at, ticket.wrappedRoot);
+  }
+
+  /** How long the password still opens, ms. Both candidates are compared, equal or not. */
+  #passwordLife(ticket: TicketView, password: Uint8Array, request: Named): number {
+    const hash = hashOf(password);
+    const isOriginal = timingSafeEqual(hash, ticket.passwordHash);
+    const isRenewed = timingSafeEqual(hash, ticket.renewed?.passwordHash ?? noHash) && ticket.renewed !== null;
+    if (!isOriginal && !isRenewed) throw this.#refused(request, 'password');
+    const leftMs = isOriginal ? ticket.leftMs : (ticket.renewed?.leftMs ?? 0);
+    if (leftMs <= 0) throw new BusError('E_TICKET_EXPIRED', 'the password of this ticket has expired');
+    return leftMs;
+  }
+
+  /** A header whose certificate this service signed, for just this customer, topic and ticket. */
+  #genuineHeader(bytes: Uint8Array, who: Requester, request: Named): SealedHeader {
+    try {
+      const header = parseSealedHeader(bytes);
+      const certificate = readCertificate(header.certificate, this.#options.signer.publicKey);
+      const isMine = certificate.customerId === who.customerId && certificate.topicId === request.topicId;
+      if (isMine && isSealedUnder(header, certificate)) return header;
+    } catch (error) {
+      if (!isBusError(error, 'E_ENVELOPE_BAD')) throw error;
+    }
+    throw this.#refused(request, 'header');
+  }
+
+  #judgeHeader(header: SealedHeader, ticket: TicketView, request: Named): void {
+    const isSame = header.senderId === ticket.senderId && header.epoch === ticket.epoch;
+    const hasPassword = timingSafeEqual(hashOf(header.password), ticket.passwordHash);
+    if (!isSame || !hasPassword) throw this.#refused(request, 'header of another ticket');
+    if (ticket.isSenderCompromised) throw this.#refused(request, 'sender reported compromised');
+    if (ticket.ageMs <= ticket.maxTransitAgeMs) return;
+    throw new BusError('E_TRANSIT_AGE', `ticket of ${Math.round(ticket.ageMs / 1000)} s ago is over maxTransitAgeMs`, {
+      details: { ageMs: Math.round(ticket.ageMs), maxTransitAgeMs: ticket.maxTransitAgeMs },
+    });
+  }
+
+  /** The epoch to seal under, made when the topic has none. */
+  async #newestRoot(topicId: string): Promise<{ epoch: number; root: Buffer }> {
+    const { masterKey } = this.#options;
+    let stored = await findNewestRoot(this.#db, topicId);
+    if (!stored) {
+      const epoch = await nextEpoch(this.#db, topicId);
+      const wrapped = wrapRoot(masterKey, { topicId, epoch }, randomBytes(KEY_BYTES));
+      await insertRoot(this.#db, topicId, { epoch, wrapped });
+      stored = await findNewestRoot(this.#db, topicId);
+    }
+    if (!stored) throw new BusError('E_TOPIC_KEY', `topic ${topicId} has no key and none could be stored`);
+    return { epoch: stored.epoch, root: unwrapRoot(masterKey, { topicId, epoch: stored.epoch }, stored.wrapped) };
+  }
+
+  #limit(siteId: string, terminalId: string): void {
+    if (!this.#rates.site.take(siteId) || !this.#rates.terminal.take(`${siteId}/${terminalId}`)) throw busy();
+  }
+
+  #parsed(bytes: Buffer | undefined, request: Named, what: string): Buffer {
+    if (!bytes) throw this.#refused(request, `${what} is malformed`);
+    return bytes;
+  }
+
+  #refused(request: Named, check: string): BusError {
+    const { terminalId, topicId } = request;
+    this.#options.log.warn({ event: 'keys.refused', terminalId, topicId, check }, 'a terminal was refused a key');
+    return new BusError('E_KEY_REFUSED', 'the key service refuses this terminal and topic');
+  }
+
+  #pruneSometimes(): void {
+    const now = this.#clock.monotonicMs();
+    if (now - this.#lastPruneMs < pruneEveryMs) return;
+    this.#lastPruneMs = now;
+    deleteOldTickets(this.#db, this.#now).catch((err: unknown) => {
+      this.#options.log.warn({ event: 'keys.prune-failed', err }, 'old tickets could not be deleted; next time again');
+    });
+  }
+}
+
+interface Named {
+  terminalId: string;
+  topicId: string;
+  proof: string;
+}
+
+const noHash = Buffer.alloc(KEY_BYTES);
+
+function hashOf(password: Uint8Array): Buffer {
+  return createHash('sha256').update(password).digest();
+}
+
+function keyBytes(key: string): Buffer {
+  return Buffer.from(key, 'base64url');
+}
+
+function busy(): BusError {
+  return new BusError('E_KEY_BUSY', 'too many requests to the key service from this terminal');
+}
