@@ -66,7 +66,7 @@ async function tryEdit(
   try {
     return await control.call('bus.apply', { file: wanted, base: version });
   } catch (error) {
-    if (attempts > 1 && isBusError(error, 'E_CONFLICT')) return tryEdit(control, edit, attempts - 1);
+    if (attempts > 1 && isBusError(error, 'E_BUS_CHANGED')) return tryEdit(control, edit, attempts - 1);
     throw error;
   }
 }

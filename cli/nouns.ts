@@ -20,6 +20,11 @@ export const nouns: Record<string, Noun> = {
   apply: { summary: 'bring a bus to what a file says', load: () => import('./bus/apply.ts') },
   diff: { summary: 'show what apply would change', load: () => import('./bus/diff.ts') },
   export: { summary: 'print the bus as a file', load: () => import('./bus/export.ts') },
+  status: { summary: 'what is up, what waits, and why', load: () => import('./bus/status.ts') },
+  audit: { summary: 'who changed what', load: () => import('./audit/index.ts') },
+  pub: { summary: 'publish one message', load: () => import('./message/pub.ts') },
+  replay: { summary: 'publish a recorded file', load: () => import('./message/replay.ts') },
+  sub: { summary: 'consume a group and print it', load: () => import('./message/sub.ts') },
   lab: { summary: 'a whole bus on this machine', load: () => import('./lab/index.ts') },
   sidecar: { summary: 'run the sidecar of a site', load: () => import('./sidecar/index.ts') },
 };

@@ -6,6 +6,6 @@ import { BusError } from '../src/errors.ts';
 export function ofCustomer(bus: BusFile, name: string | undefined): CustomerSpec[] {
   if (name === undefined) return bus.customers;
   const customer = bus.customers.find((c) => c.name === name);
-  if (!customer) throw new BusError('E_UNKNOWN', `there is no customer ${printable(name)}`);
+  if (!customer) throw new BusError('E_UNKNOWN_NOUN', `there is no customer ${printable(name)}`);
   return [customer];
 }

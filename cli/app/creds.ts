@@ -45,6 +45,6 @@ async function readCreds(file: string, app: string): Promise<Buffer> {
     return await readFile(file);
   } catch (cause) {
     const why = `this site has no credential for app ${app}: it appears once the site's sidecar has applied the app`;
-    throw new BusError('E_UNKNOWN', why, { cause });
+    throw new BusError('E_UNKNOWN_NOUN', why, { cause });
   }
 }

@@ -1,0 +1,66 @@
+/** Publishing with an acknowledgement: subject and headers checked here, because client libraries do not. */
+import type { PubAck } from '@nats-io/jetstream';
+import type { MsgHdrs, NatsConnection } from '@nats-io/nats-core';
+import { checkName, printable } from '../../src/config/names.ts';
+import { BusError, errorText, isBusError } from '../../src/errors.ts';
+import { usage } from '../options.ts';
+import { untilRefused } from './client.ts';
+
+export interface Outgoing {
+  subject: string;
+  payload: Uint8Array;
+  headers?: MsgHdrs | undefined;
+}
+
+/** Resolves once the message is on the site's disk. */
+export type Publish = (message: Outgoing) => Promise<PubAck>;
+
+export async function createPublish(nc: NatsConnection): Promise<Publish> {
+  const { jetstream } = await import('@nats-io/jetstream');
+  const js = jetstream(nc);
+  const refused = untilRefused(nc);
+  refused.catch(() => {});
+  return async ({ subject, payload, headers }) => {
+    const acknowledged = js.publish(subject, payload, { ...(headers && { headers }), timeout: 10_000 });
+    acknowledged.catch(() => {});
+    try {
+      return await Promise.race([acknowledged, refused]);
+    } catch (cause) {
+      if (isBusError(cause)) throw cause;
+      throw new BusError('E_NOT_STORED', `${printable(subject)}: ${reasonText(cause)}`, { cause });
+    }
+  };
+}
+
+function reasonText(error: unknown): string {
+  const text = errorText(error);
+  return /no responders/i.test(text)
+    ? 'no stream takes this subject: the topic is unknown here or not ready yet'
+    : text;
+}
+
+/** `topic` or `topic.suffix` with literal tokens. E_NAME, E_USAGE. */
+export function checkSubject(subject: string): string {
+  const [topic, ...suffix] = subject.split('.');
+  checkName('topic', topic);
+  const isLiteral = suffix.every(
+    (token) => token !== '' && token !== '*' && token !== '>' && !/[\s\0-\x1f\x7f]/.test(token),
+  );
+  if (!isLiteral || subject.length > 1024)
+    throw usage(`use topic or topic.suffix without wildcards (got ${printable(subject)})`);
+  return subject;
+}
+
+/** `Key:Value` of each --header. */
+export async function parseHeaders(lines: readonly string[]): Promise<MsgHdrs | undefined> {
+  if (lines.length === 0) return undefined;
+  const { headers } = await import('@nats-io/nats-core');
+  const block = headers();
+  for (const line of lines) {
+    const [, key, value] = /^([!-9;-~]+):\s*([^\r\n\0]*)$/.exec(line) ?? [];
+    if (key === undefined || value === undefined) throw usage(`use Key:Value for a header (got ${printable(line)})`);
+    if (/^mb-/i.test(key)) throw usage(`headers Mb-* are the bus's own (got ${printable(key)})`);
+    block.append(key, value);
+  }
+  return block;
+}

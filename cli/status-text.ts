@@ -1,0 +1,136 @@
+/** `bus.status` for people: sites, links, topics and groups, and in plain words why something waits. */
+import type { ResponseOf, SiteReport } from '../src/api/methods.ts';
+import { table } from './output.ts';
+
+export type Status = ResponseOf<'bus.status'>;
+type StatusSite = Status['sites'][number];
+
+interface Reported {
+  site: string;
+  report: SiteReport;
+}
+
+/** The whole view; parts with nothing to show are left out. */
+export function statusText(status: Status): string {
+  const reported = status.sites.flatMap(({ name, report }) => (report ? [{ site: name, report }] : []));
+  const nameOf = (id: string | null): string => (id === null ? '-' : (status.names[id] ?? id));
+  const parts = [
+    `bus ${status.busId}, version ${status.version}, ${replicasText(status)}`,
+    sitesTable(status),
+    linksTable(reported, nameOf),
+    topicsTable(reported, nameOf),
+    groupsTable(reported, nameOf),
+    ...problems(status, reported),
+  ];
+  return parts.filter((part) => part !== '').join('\n\n');
+}
+
+function replicasText({ replicas }: Status): string {
+  return `${replicas.length} control ${replicas.length === 1 ? 'replica' : 'replicas'}`;
+}
+
+function sitesTable(status: Status): string {
+  return rowsOrNothing(
+    ['SITE', 'MODE', 'STATE', 'APPLIED', 'REPORTED', 'NATS-SERVER'],
+    status.sites.map((site) => [
+      site.name,
+      site.mode,
+      site.state === 'declared' ? 'not joined' : 'joined',
+      site.report ? appliedText(site.report.applied, status.version) : '-',
+      ageText(site.reportAgeMs),
+      site.report?.serverVersion ?? '-',
+    ]),
+  );
+}
+
+function linksTable(reported: readonly Reported[], nameOf: (id: string | null) => string): string {
+  const rows = reported.flatMap(({ site, report }) =>
+    report.links.map((link) => [
+      nameOf(link.linkId),
+      site,
+      link.state,
+      link.rttMs === null ? '-' : `${link.rttMs.toFixed(1)} ms`,
+      durationText(link.sinceMs),
+      link.reason || '-',
+    ]),
+  );
+  return rowsOrNothing(['LINK', 'SEEN AT', 'STATE', 'RTT', 'SINCE', 'WHY'], rows.sort(byFirstCells));
+}
+
+function topicsTable(reported: readonly Reported[], nameOf: (id: string | null) => string): string {
+  const rows = reported.flatMap(({ site, report }) =>
+    report.topics.map((topic) => [
+      nameOf(topic.topicId),
+      site,
+      topic.isReady ? 'ready' : 'not ready',
+      String(topic.messages),
+      `${bytesText(topic.bytes)} of ${bytesText(topic.maxBytes)}`,
+    ]),
+  );
+  return rowsOrNothing(['TOPIC', 'AT', 'STATE', 'MESSAGES', 'DISK'], rows.sort(byFirstCells));
+}
+
+function groupsTable(reported: readonly Reported[], nameOf: (id: string | null) => string): string {
+  const rows = reported.flatMap(({ site, report }) =>
+    report.groups.map((group) => [
+      nameOf(group.groupId),
+      site,
+      String(group.outgoing),
+      String(group.pending),
+      String(group.unacked),
+      nameOf(group.assigned),
+      group.reason || '-',
+    ]),
+  );
+  return rowsOrNothing(['GROUP', 'AT', 'TO SEND', 'WAITING', 'UNACKED', 'SERVED BY', 'WHY'], rows.sort(byFirstCells));
+}
+
+function problems(status: Status, reported: readonly Reported[]): string[] {
+  const silent = status.sites
+    .filter(isSilent)
+    .map((site) => `${site.name}: no report for ${ageText(site.reportAgeMs)}`);
+  const told = reported.flatMap(({ site, report }) =>
+    report.problems.map(({ code, text }) => `${site}: ${code}: ${text}`),
+  );
+  const lines = [...silent, ...told];
+  return lines.length === 0 ? [] : [['problems', ...lines.map((line) => `  ${line}`)].join('\n')];
+}
+
+/** A site reports every few seconds. */
+function isSilent({ state, reportAgeMs }: StatusSite): boolean {
+  return state === 'joined' && (reportAgeMs === null || reportAgeMs > 30_000);
+}
+
+function appliedText(applied: number, version: number): string {
+  return applied === version ? `${applied}` : `${applied}, not yet ${version}`;
+}
+
+function rowsOrNothing(head: string[], rows: string[][]): string {
+  return rows.length === 0 ? '' : table([head, ...rows]);
+}
+
+function byFirstCells(a: readonly string[], b: readonly string[]): number {
+  return `${a[0]}\0${a[1]}` < `${b[0]}\0${b[1]}` ? -1 : 1;
+}
+
+function ageText(ms: number | null): string {
+  return ms === null ? 'never' : `${durationText(ms)} ago`;
+}
+
+const units = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['min', 60_000],
+  ['s', 1_000],
+] as const;
+
+function durationText(ms: number): string {
+  const [unit, size] = units.find(([, unitMs]) => ms >= unitMs) ?? ['ms', 1];
+  return `${Math.round(ms / size)} ${unit}`;
+}
+
+function bytesText(bytes: number): string {
+  const step = bytes < 1024 ? 0 : Math.min(4, Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 1024 ** step;
+  return `${step === 0 ? value : value.toFixed(1)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][step]}`;
+}
