@@ -15,6 +15,6 @@ export {
   type ShapeOptions,
 } from './faults.ts';
 export type { LabInfo } from './info.ts';
-export type { Direction } from './proxy.ts';
+export { type Direction, LinkProxy } from './proxy.ts';
 export { labStart, labStatus } from './running.ts';
 export { type LabUpOptions, labUp } from './up.ts';

@@ -12,7 +12,6 @@ import { createAdminClient } from '../api/index.ts';
 import type { ControlClient } from '../api/methods.ts';
 import type { BusFile } from '../config/bus-file.ts';
 import { parseBusFile } from '../config/parse.ts';
-import { initControl } from '../control.ts';
 import { BusError } from '../errors.ts';
 import { findServer, withLock } from '../server/index.ts';
 import type { LinkStats } from './daemon-api.ts';
@@ -124,6 +123,8 @@ async function run(context: LabContext, file: BusFile, held: HeldPorts): Promise
 async function startControl(context: LabContext): Promise<void> {
   const { client, leaf } = context.state.control;
   const dir = controlDir(context.dir);
+  // loaded here: the verbs that only spoil a link need none of it
+  const { initControl } = await import('../control.ts');
   await initControl({ dir, listen: `127.0.0.1:${client}`, leafListen: `127.0.0.1:${leaf}` });
   await startControlPart(context);
 }
