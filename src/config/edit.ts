@@ -161,7 +161,7 @@ function linkText(customer: string, [a, b]: readonly [string, string]): string {
 }
 
 function unknown(noun: string, name: string): BusError {
-  return new BusError('E_UNKNOWN', `there is no ${noun} ${printable(name)}`);
+  return new BusError('E_UNKNOWN_NOUN', `there is no ${noun} ${printable(name)}`);
 }
 
 function exists(noun: string, name: string): BusError {

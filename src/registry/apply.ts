@@ -26,12 +26,12 @@ export interface ApplyResult {
   changes: Change[];
 }
 
-/** `base`: E_CONFLICT when the bus is not at that version any more. Nothing is written when nothing differs. */
+/** `base`: E_BUS_CHANGED when the bus is not at that version any more. Nothing is written when nothing differs. */
 export async function applyBusFile(db: Registry, file: BusFile, actor: string, base?: number): Promise<ApplyResult> {
   if (!db.isTransaction) return db.transaction().execute((trx) => applyBusFile(trx, file, actor, base));
   const bus = await lockBus(db);
   if (base !== undefined && base !== bus.version) {
-    throw new BusError('E_CONFLICT', `the bus is at version ${bus.version}, the change was made for ${base}`, {
+    throw new BusError('E_BUS_CHANGED', `the bus is at version ${bus.version}, the change was made for ${base}`, {
       details: { version: bus.version, base },
     });
   }

@@ -25,7 +25,7 @@ export interface RouteAnswer {
   terminal?: string | null;
 }
 
-/** Answers from the file's costs. E_UNKNOWN for a name the file does not have. */
+/** Answers from the file's costs. E_UNKNOWN_NOUN for a name the file does not have. */
 export function explainRoute(bus: BusFile, question: RouteQuestion): RouteAnswer {
   const customer = find(bus.customers, 'customer', question.customer);
   requireTerminal(customer, question.from);
@@ -72,18 +72,18 @@ function answer(found: ShortestPath | undefined): RouteAnswer {
 
 function find<T extends { name: string }>(list: readonly T[], noun: string, name: string): T {
   const found = list.find((item) => item.name === name);
-  if (!found) throw new BusError('E_UNKNOWN', `there is no ${noun} ${printable(name)}`);
+  if (!found) throw new BusError('E_UNKNOWN_NOUN', `there is no ${noun} ${printable(name)}`);
   return found;
 }
 
 function requireTerminal(customer: CustomerSpec, site: string): void {
   if (customer.terminals.includes(site)) return;
-  throw new BusError('E_UNKNOWN', `customer ${customer.name} has no terminal ${printable(site)}`);
+  throw new BusError('E_UNKNOWN_NOUN', `customer ${customer.name} has no terminal ${printable(site)}`);
 }
 
 function requireLink(customer: CustomerSpec, [a, b]: readonly [string, string]): void {
   if (customer.links.some(({ between: [c, d] }) => isPair(a, b, c, d))) return;
-  throw new BusError('E_UNKNOWN', `customer ${customer.name} has no link between ${printable(a)} and ${printable(b)}`);
+  throw new BusError('E_UNKNOWN_NOUN', `customer ${customer.name} has no link between ${printable(a)} and ${printable(b)}`);
 }
 
 function isPair(a: string, b: string, c: string, d: string): boolean {
