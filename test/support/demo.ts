@@ -1,4 +1,4 @@
-/** A plain nats-server in operator mode with one account, for the demo's clients: streams are made by hand, no bus. */
+/** A plain nats-server in operator mode with two accounts, for the demo's clients: streams are made by hand, no bus. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
@@ -18,10 +18,11 @@ import { freeAddress, natsBinary, type TestScope } from './nats-server.ts';
 
 const accountLimits = { maxConnections: -1, maxLeafs: 0, maxSubscriptions: -1, scopes: [] };
 
-/** A running server and credentials for everything in its account. */
-export async function startPlainServer(scope: TestScope): Promise<AppAccess> {
+/** A running server, and a credential for everything in each of two accounts; only the first has JetStream. */
+export async function startPlainServer(scope: TestScope): Promise<AppAccess & { stranger: AppAccess }> {
   const dir = scope.dir('mbus-demo');
-  const [operator, system, account] = [createKey('operator'), createKey('account'), createKey('account')];
+  const operator = createKey('operator');
+  const [system, account, other] = [createKey('account'), createKey('account'), createKey('account')];
   const jwtOf = (key: KeyPair, name: string, hasJetStream: boolean): Promise<string> =>
     encodeAccountJwt({ ...accountLimits, name, hasJetStream }, key.getPublicKey(), operator);
   const listen = await freeAddress();
@@ -36,17 +37,21 @@ export async function startPlainServer(scope: TestScope): Promise<AppAccess> {
     'resolver_preload: {',
     `  ${system.getPublicKey()}: ${await jwtOf(system, 'SYS', false)}`,
     `  ${account.getPublicKey()}: ${await jwtOf(account, 'APPS', true)}`,
+    `  ${other.getPublicKey()}: ${await jwtOf(other, 'OTHER', false)}`,
     '}',
     `jetstream: {store_dir: "${join(dir, 'js')}"}`,
   ];
   await writeFile(configPath, config.join('\n'));
   const server = await ensureServer({ binary: await natsBinary(), configPath, dir, log: silentLogger });
   scope.onEnd(() => server.stop());
-  const user = createKey('user');
-  const jwt = await encodeUserJwt({ name: 'app', connections: ['STANDARD'] }, user.getPublicKey(), account);
-  const creds = join(dir, 'app.creds');
-  await writeFile(creds, formatCreds(jwt, user), { mode: 0o600 });
-  return { nats: `nats://${listen}`, creds };
+  const accessTo = async (owner: KeyPair, name: string): Promise<AppAccess> => {
+    const user = createKey('user');
+    const jwt = await encodeUserJwt({ name, connections: ['STANDARD'] }, user.getPublicKey(), owner);
+    const creds = join(dir, `${name}.creds`);
+    await writeFile(creds, formatCreds(jwt, user), { mode: 0o600 });
+    return { nats: `nats://${listen}`, creds };
+  };
+  return { ...(await accessTo(account, 'app')), stranger: await accessTo(other, 'stranger') };
 }
 
 /** A stream for the topic and one for the group, fed from it, as an application of the bus finds them. */
