@@ -102,6 +102,8 @@ export async function openSiteDir(path: string): Promise<SiteDir> {
 export class SiteDir {
   readonly path: string;
   #file: SiteFile;
+  /** reading a key costs milliseconds */
+  readonly #keys = new Map<string, Promise<KeyPair>>();
 
   constructor(path: string, file: SiteFile) {
     this.path = path;
@@ -127,7 +129,12 @@ export class SiteDir {
 
   /** A key of this site by its name, made at first use. */
   key(name: string, kind: NKeyKind): Promise<KeyPair> {
-    return loadOrCreateKey(this.at('keys', `${name}.nk`), kind);
+    const known = this.#keys.get(name);
+    if (known) return known;
+    const loading = loadOrCreateKey(this.at('keys', `${name}.nk`), kind);
+    this.#keys.set(name, loading);
+    loading.catch(() => this.#keys.delete(name));
+    return loading;
   }
 
   requestKey(): Promise<SiteKey> {

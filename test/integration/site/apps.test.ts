@@ -1,0 +1,242 @@
+/**
+ * One site, two customers, applications with `.creds` files:
+ *
+ *   acme/exchange ─▶ trade      ┐                  ┌ trade@risk ─▶ acme/risk
+ *   acme/outsider (no rights)   ├─ nats-server ────┤
+ *   globex/spy                  ┘                  └ trade@desk
+ */
+import { readFileSync } from 'node:fs';
+import { AckPolicy, jetstream, jetstreamManager, RetentionPolicy } from '@nats-io/jetstream';
+import { credsAuthenticator, type NatsConnection } from '@nats-io/nats-core';
+import { connect } from '@nats-io/transport-node';
+import { expect, test } from 'vitest';
+import type { SnapshotApp } from '../../../src/api/snapshot.ts';
+import { eventually, testScope } from '../../support/nats-server.ts';
+import {
+  meshCustomer,
+  newApp,
+  newTopic,
+  snapshotFor,
+  startSites,
+  type TestBus,
+  type TestCustomer,
+  type TestSite,
+} from '../../support/sites.ts';
+
+const scope = testScope();
+
+interface World {
+  bus: TestBus;
+  site: TestSite;
+  acme: TestCustomer;
+  globex: TestCustomer;
+  exchange: SnapshotApp;
+  risk: SnapshotApp;
+  apply(isReady?: () => boolean): Promise<void>;
+  as(customer: string, app: string, options?: Parameters<typeof connect>[0]): Promise<NatsConnection>;
+}
+
+async function world(): Promise<World> {
+  const bus = await startSites(scope, ['tokyo']);
+  const [site] = bus.sites as [TestSite];
+  const [acme, globex] = [await meshCustomer('acme', bus.sites), await meshCustomer('globex', bus.sites)];
+  const terminals = acme.terminals.map((t) => t.id);
+  acme.topics = [newTopic('trade', ['risk', 'desk'], terminals), newTopic('note', ['self'], terminals, 'lan')];
+  globex.topics = [newTopic('trade', ['risk'], terminals)];
+  const [exchange, risk] = [newApp('exchange', ['trade', 'note'], []), newApp('risk', [], ['trade@risk', 'note@self'])];
+  acme.apps.set(site.id, [exchange, risk, newApp('outsider', [], [])]);
+  globex.apps.set(site.id, [newApp('spy', ['trade'], ['trade@risk'])]);
+  const apply = async (isReady = () => true): Promise<void> => {
+    await site.server.apply(snapshotFor(bus, site, [acme, globex]), isReady);
+  };
+  await apply();
+  for (const customer of [acme, globex]) await createStreams(site, customer);
+  const as = async (customer: string, app: string, options = {}): Promise<NatsConnection> => {
+    const creds = readFileSync(site.dir.credsPath(customer, app));
+    const nc = await connect({ servers: site.dir.file.listen, authenticator: credsAuthenticator(creds), ...options });
+    scope.onEnd(() => nc.close());
+    return nc;
+  };
+  return { bus, site, acme, globex, exchange, risk, apply, as };
+}
+
+/** The streams the message path makes, as far as rights need them. */
+async function createStreams(site: TestSite, customer: TestCustomer): Promise<void> {
+  const manager = await jetstreamManager(await site.server.connect({ customer: customer.id }));
+  for (const topic of customer.topics) {
+    await manager.streams.add({
+      name: topic.name,
+      subjects: [topic.name, `${topic.name}.>`],
+      retention: RetentionPolicy.Limits,
+    });
+    for (const group of topic.groups) {
+      const name = topic.scope === 'lan' ? topic.name : `${topic.name}@${group.name}`;
+      if (topic.scope !== 'lan')
+        await manager.streams.add({ name, sources: [{ name: topic.name }], retention: RetentionPolicy.Workqueue });
+      await manager.consumers.add(name, { durable_name: group.name, ack_policy: AckPolicy.Explicit });
+    }
+  }
+}
+
+/** What comes back to a request: the first 60 characters, or the error's name. */
+async function answer(nc: NatsConnection, subject: string, body = ''): Promise<string> {
+  try {
+    return (await nc.request(subject, body, { timeout: 700 })).string().slice(0, 60);
+  } catch (error) {
+    return error instanceof Error ? error.name : String(error);
+  }
+}
+
+test('an app publishes its topics and consumes its groups with only URL and creds', async () => {
+  const { as } = await world();
+  const js = jetstream(await as('acme', 'exchange'));
+  await js.publish('trade.eu.1', 'buy');
+  await js.publish('note', 'hi');
+  const reader = jetstream(await as('acme', 'risk'));
+  for (const [stream, durable, subject] of [
+    ['trade@risk', 'risk', 'trade.eu.1'],
+    ['note', 'self', 'note'],
+  ] as const) {
+    const consumer = await reader.consumers.get(stream, durable);
+    const message = await consumer.next({ expires: 10_000 });
+    expect(message?.subject).toBe(subject);
+    expect(await message?.ackAck()).toBe(true);
+  }
+});
+
+test('an app reaches nothing that its rights do not name', async () => {
+  const { as, site, acme } = await world();
+  const reader = await as('acme', 'risk');
+  const owner = jetstream(await as('acme', 'exchange'));
+  await owner.publish('trade.1', 'x');
+  const refused = [
+    '$JS.API.STREAM.NAMES',
+    '$JS.API.INFO',
+    '$JS.API.STREAM.INFO.trade',
+    '$JS.API.STREAM.PURGE.trade',
+    '$JS.API.STREAM.DELETE.trade',
+    '$JS.API.STREAM.CREATE.x',
+    '$JS.API.STREAM.UPDATE.trade',
+    '$JS.API.STREAM.SNAPSHOT.trade',
+    '$JS.API.STREAM.RESTORE.y',
+    '$JS.API.STREAM.MSG.GET.trade',
+    '$JS.API.DIRECT.GET.trade',
+    '$JS.API.ACCOUNT.PURGE.x',
+    '$JS.API.CONSUMER.CREATE.trade',
+    '$JS.API.CONSUMER.DELETE.trade@risk.risk',
+    '$JS.API.CONSUMER.PAUSE.trade@risk.risk',
+    '$JS.API.CONSUMER.RESET.trade@risk.risk',
+    '$JS.API.CONSUMER.INFO.trade@desk.desk',
+    '$JS.API.CONSUMER.MSG.NEXT.trade@desk.desk',
+    '$JS.API.CONSUMER.UNPIN.trade@risk.risk',
+    '$JS.hub.API.STREAM.NAMES',
+    '$SYS.REQ.ACCOUNT.PING.CONNZ',
+    '$SYS.REQ.USER.INFO',
+    '$LDS.x',
+    '$GR.x',
+    'trade.1',
+    'note',
+    '_mb.in.guess.trade',
+    '_mb.mark.guess.x',
+    'mb.l.a.b.q',
+    'mb.ctl.notice',
+    '$JS.ACK.trade@desk.desk.1.1.1.1.1',
+    '$JS.FC.x',
+  ];
+  const answers = await Promise.all(refused.map(async (subject) => `${subject}: ${await answer(reader, subject)}`));
+  expect(answers.filter((line) => line.includes('{'))).toEqual([]);
+  const errors: string[] = [];
+  const watcher = await as('acme', 'outsider');
+  void (async () => {
+    for await (const status of watcher.status()) if (status.type === 'error') errors.push(String(status.error));
+  })();
+  let heard = 0;
+  for (const subject of ['>', '*.>', '*', '$JS.>', '_mb.>', 'mb.>', 'trade.>', '$LDS.>', '$SYS.>'])
+    watcher.subscribe(subject, { callback: (error) => void (error ?? heard++) });
+  await watcher.flush();
+  for (let i = 0; i < 50; i++) await owner.publish('trade.2', 'secret');
+  await eventually('every subscription was refused', () => errors.length >= 9);
+  expect(heard).toBe(0);
+  const manager = await jetstreamManager(await site.server.connect({ customer: acme.id }));
+  expect((await manager.streams.info('trade@risk')).state.messages).toBe(51);
+});
+
+test('another customer with the same names reads and changes nothing', async () => {
+  const { as, site, acme } = await world();
+  await jetstream(await as('acme', 'exchange')).publish('trade.1', 'of acme');
+  const spy = await as('globex', 'spy');
+  const consumer = await jetstream(spy).consumers.get('trade@risk', 'risk');
+  expect(await consumer.next({ expires: 1_000 })).toBeNull();
+  await jetstream(spy).publish('trade.1', 'of globex');
+  const manager = await jetstreamManager(await site.server.connect({ customer: acme.id }));
+  expect((await manager.streams.info('trade')).state.last_seq).toBe(1);
+});
+
+test('rights change with the next apply: same creds, only that app reconnects', async () => {
+  const { as, apply, exchange, site } = await world();
+  const [publisher, reader] = [await as('acme', 'exchange', { reconnectTimeWait: 50 }), await as('acme', 'risk')];
+  const events: string[] = [];
+  for (const [name, nc] of [
+    ['exchange', publisher],
+    ['risk', reader],
+  ] as const) {
+    void (async () => {
+      for await (const { type } of nc.status()) events.push(`${name} ${type}`);
+    })();
+  }
+  const creds = readFileSync(site.dir.credsPath('acme', 'exchange'), 'utf8');
+  exchange.publish = ['note'];
+  await apply();
+  await eventually('exchange is back', () => events.includes('exchange reconnect'));
+  await expect(jetstream(publisher).publish('trade.1', 'no')).rejects.toThrow(/permission|Permission/i);
+  exchange.publish = ['note', 'trade'];
+  await apply();
+  await eventually('publishing is allowed again', () =>
+    jetstream(publisher)
+      .publish('trade.1', 'yes')
+      .catch(() => undefined),
+  );
+  expect(readFileSync(site.dir.credsPath('acme', 'exchange'), 'utf8')).toBe(creds);
+  expect(events.filter((event) => event.startsWith('risk'))).toEqual([]);
+});
+
+test('nothing is granted before a topic is ready, and ready stays granted', async () => {
+  const { bus, site, acme, globex, as } = await world();
+  const late = newTopic('late', ['self'], [], 'lan');
+  acme.topics.push(late);
+  acme.apps.get(site.id)?.push(newApp('early', ['late'], []));
+  const snapshot = snapshotFor(bus, site, [acme, globex]);
+  await site.server.apply(snapshot, () => false);
+  const early = await as('acme', 'early', { reconnectTimeWait: 50 });
+  await expect(jetstream(early).publish('late', 'x')).rejects.toThrow(/permission/i);
+  await jetstream(await as('acme', 'exchange')).publish('trade.1', 'ready before, so still granted');
+  await site.server.apply(snapshot, (_, topic) => topic === late.id);
+  await createStreams(site, { ...acme, topics: [late] });
+  await eventually('granted', () =>
+    jetstream(early)
+      .publish('late', 'x')
+      .catch(() => undefined),
+  );
+});
+
+test('a removed app is out at once and stays out', async () => {
+  const { as, apply, acme, site } = await world();
+  const publisher = await as('acme', 'exchange', { reconnectTimeWait: 50 });
+  acme.apps.set(site.id, []);
+  await apply();
+  const reason = await publisher.closed();
+  expect(String(reason)).toMatch(/authorization|authentication/i);
+});
+
+test('isolated apps have an inbox of their own and cannot hear each other', async () => {
+  const { as, apply, acme } = await world();
+  acme.isolateApps = true;
+  await apply();
+  const nc = await as('acme', 'exchange', { inboxPrefix: '_INBOX_exchange' });
+  await jetstream(nc).publish('trade.1', 'x');
+  const other = await as('acme', 'risk', { inboxPrefix: '_INBOX_risk' });
+  const errors: unknown[] = [];
+  other.subscribe('_INBOX_exchange.>', { callback: (error) => void (error && errors.push(error)) });
+  other.subscribe('_INBOX.>', { callback: (error) => void (error && errors.push(error)) });
+  await eventually('both are refused', () => errors.length === 2);
+});
