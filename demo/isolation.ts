@@ -76,7 +76,6 @@ export class Intruder {
     const lists: [string, string][] = [
       ['$JS.API.STREAM.NAMES', ''],
       ['$JS.API.STREAM.LIST', ''],
-      ['$SYS.REQ.ACCOUNT.PING.CONNZ', ''],
     ];
     const reads = streams.flatMap((stream): [string, string][] => [
       [`$JS.API.STREAM.INFO.${stream}`, ''],
