@@ -4,6 +4,7 @@
  * One value has one encoding: the reader refuses varints with padding, reads past the end and bytes left over. Reads
  * are views into the input; nothing is allocated from a length that the input does not hold.
  */
+import { isUtf8 } from 'node:buffer';
 import { BusError, type ErrorCode } from '../errors.ts';
 import { bytesToUuid, uuidToBytes } from './ids.ts';
 import { ID_BYTES } from './wire.ts';
@@ -196,10 +197,8 @@ export class ByteReader {
   /** a varint length up to `max` bytes, then valid UTF-8 */
   text(max: number): string {
     const bytes = this.sized(max);
-    const text = bytes.toString('utf8');
-    // invalid UTF-8 turns into replacement characters, which encode to other bytes
-    if (!Buffer.from(text, 'utf8').equals(bytes)) this.fail('a text is not UTF-8');
-    return text;
+    if (!isUtf8(bytes)) this.fail('a text is not UTF-8');
+    return bytes.toString('utf8');
   }
 
   uuid(): string {
