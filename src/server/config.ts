@@ -54,6 +54,8 @@ export interface ControlConfigOptions extends CommonOptions {
   leafListen: string;
   clusterName: string;
   clusterListen: string;
+  /** what replicas show each other beside a certificate: every site has one of those; URL-safe text */
+  clusterSecret: string;
   /** host:port of the other replicas' cluster listeners */
   routes: string[];
   maxPayload?: number;
@@ -85,7 +87,8 @@ export function renderControlConfig(options: ControlConfigOptions): string {
       maxPayload: options.maxPayload ?? 8 * 1024 * 1024,
       clusterName: options.clusterName,
       clusterListen: options.clusterListen,
-      routes: options.routes.map((route) => `nats-route://${route}`),
+      clusterSecret: options.clusterSecret,
+      routes: options.routes.map((route) => `nats-route://replica:${options.clusterSecret}@${route}`),
     },
     { leafListener: leafListener(options.leafListen, options.tls) },
   );
