@@ -216,6 +216,11 @@ export const errorRegistry = {
     summary: 'The other site refused an envelope.',
     remedy: 'See the reason in `mbus status`; what it concerns waits at its origin.',
   },
+  E_NO_TRANSIT: {
+    disposition: 'park',
+    summary: 'A site was asked to carry an envelope for another and does not do so.',
+    remedy: 'Give the two sites a direct link.',
+  },
   E_NOT_YET: {
     disposition: 'retry',
     summary: 'The site has not applied the configuration that this concerns.',

@@ -83,7 +83,10 @@ function requireTerminal(customer: CustomerSpec, site: string): void {
 
 function requireLink(customer: CustomerSpec, [a, b]: readonly [string, string]): void {
   if (customer.links.some(({ between: [c, d] }) => isPair(a, b, c, d))) return;
-  throw new BusError('E_UNKNOWN_NOUN', `customer ${customer.name} has no link between ${printable(a)} and ${printable(b)}`);
+  throw new BusError(
+    'E_UNKNOWN_NOUN',
+    `customer ${customer.name} has no link between ${printable(a)} and ${printable(b)}`,
+  );
 }
 
 function isPair(a: string, b: string, c: string, d: string): boolean {

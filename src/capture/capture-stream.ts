@@ -1,0 +1,258 @@
+/**
+ * The capture stream of a topic at one terminal, and what hangs on it: the durables that feed groups of this site, and
+ * the cursors of remote groups.
+ *
+ * Retention interest, discard new: a message stays until every durable has acknowledged it, and a full stream refuses the
+ * publisher. The incarnation (16 random bytes, set once) tells this stream from a later one of the same name, whose
+ * sequences mean other messages. Duties of a cursor stand in its durable's metadata, next to the position itself.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  AckPolicy,
+  type ConsumerConfig,
+  type ConsumerInfo,
+  DeliverPolicy,
+  DiscardPolicy,
+  type JetStreamManager,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+  type StreamInfo,
+} from '@nats-io/jetstream';
+import type { SnapshotTopic } from '../api/snapshot.ts';
+import { systemClock } from '../clock.ts';
+import { BusError } from '../errors.ts';
+import { apiCode, natsCall, orNull } from '../nats/index.ts';
+import type { Duty } from './cursor.ts';
+
+const cursorPrefix = 'mb-out-';
+const feedPrefix = 'mb-feed-';
+const hourNs = 3_600 * 1e9;
+/** more than the window a cursor uses, so that the server never holds back */
+const maxAckPending = 100_000;
+
+/** Metadata keys; a stream that has no topic id of ours is not ours. */
+const meta = {
+  topic: 'mb_topic',
+  group: 'mb_group',
+  incarnation: 'mb_incarnation',
+  duties: 'mb_duties',
+  sent: 'mb_sent',
+} as const;
+
+/** Null when there is none, or one that is not this topic's. */
+export async function findCaptureStream(jsm: JetStreamManager, topic: SnapshotTopic): Promise<StreamInfo | null> {
+  const info = await orNull(
+    natsCall(`stream ${topic.name}`, () => jsm.streams.info(topic.name)),
+    apiCode.streamNotFound,
+  );
+  return info?.config.metadata?.[meta.topic] === topic.id ? info : null;
+}
+
+export interface CaptureStream {
+  name: string;
+  incarnation: string;
+  info: StreamInfo;
+}
+
+/** Creates the stream, or brings it in line. Throws E_FOREIGN_STREAM when the name is taken, E_NATS. */
+export async function ensureCaptureStream(
+  jsm: JetStreamManager,
+  topic: SnapshotTopic,
+  limits: { maxMessageBytes: number },
+): Promise<CaptureStream> {
+  const { name } = topic;
+  const wanted = {
+    subjects: [name, `${name}.>`],
+    max_bytes: topic.maxBytes,
+    max_msg_size: limits.maxMessageBytes,
+    duplicate_window: topic.dedupeMs * 1e6,
+  };
+  const existing = await orNull(
+    natsCall(`stream ${name}`, () => jsm.streams.info(name)),
+    apiCode.streamNotFound,
+  );
+  if (existing === null) return create(jsm, topic, wanted);
+  const incarnation = existing.config.metadata?.[meta.incarnation];
+  if (incarnation === undefined || existing.config.metadata?.[meta.topic] !== topic.id) {
+    throw new BusError('E_FOREIGN_STREAM', `stream ${name} exists and does not belong to topic ${name}`);
+  }
+  const isInLine = Object.entries(wanted).every(
+    ([key, value]) => JSON.stringify(existing.config[key as keyof StreamConfig]) === JSON.stringify(value),
+  );
+  if (isInLine) return { name, incarnation, info: existing };
+  const info = await natsCall(`update stream ${name}`, () =>
+    jsm.streams.update(name, { ...existing.config, ...wanted }),
+  );
+  return { name, incarnation, info };
+}
+
+async function create(
+  jsm: JetStreamManager,
+  topic: SnapshotTopic,
+  wanted: Partial<StreamConfig>,
+): Promise<CaptureStream> {
+  const incarnation = randomBytes(16).toString('hex');
+  const info = await natsCall(`create stream ${topic.name}`, () =>
+    jsm.streams.add({
+      name: topic.name,
+      ...wanted,
+      retention: RetentionPolicy.Interest,
+      discard: DiscardPolicy.New,
+      storage: StorageType.File,
+      allow_direct: true,
+      metadata: { [meta.topic]: topic.id, [meta.incarnation]: incarnation },
+    }),
+  );
+  return { name: topic.name, incarnation, info };
+}
+
+/** A cursor as the server keeps it. */
+export interface StoredCursor {
+  durable: string;
+  duties: Duty[];
+  /** an earlier life of the sidecar may have sent up to here */
+  sentUpTo: number;
+}
+
+export async function listCursors(jsm: JetStreamManager, stream: string): Promise<StoredCursor[]> {
+  const cursors: StoredCursor[] = [];
+  for (const info of await listConsumers(jsm, stream)) {
+    if (!info.name.startsWith(cursorPrefix)) continue;
+    cursors.push({ durable: info.name, ...decodeMetadata(info) });
+  }
+  return cursors;
+}
+
+/** Every consumer of a stream. */
+export async function listConsumers(jsm: JetStreamManager, stream: string): Promise<ConsumerInfo[]> {
+  return natsCall(`consumers of ${stream}`, async () => {
+    const all: ConsumerInfo[] = [];
+    for await (const info of jsm.consumers.list(stream)) all.push(info);
+    return all;
+  });
+}
+
+/** Creates a cursor at `from`, or at the stream's end when it is null. */
+export async function createCursor(
+  jsm: JetStreamManager,
+  stream: string,
+  duties: Duty[],
+  from: number | null,
+): Promise<StoredCursor> {
+  const durable = `${cursorPrefix}${randomBytes(6).toString('hex')}`;
+  const start: Partial<ConsumerConfig> =
+    from === null
+      ? { deliver_policy: DeliverPolicy.New }
+      : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, from) };
+  await natsCall(`create cursor on ${stream}`, () =>
+    jsm.consumers.add(stream, {
+      durable_name: durable,
+      ack_policy: AckPolicy.All,
+      // the cursor reads again by itself, the server must not
+      ack_wait: 24 * hourNs,
+      max_ack_pending: maxAckPending,
+      metadata: encodeMetadata({ duties, sentUpTo: 0 }),
+      ...start,
+    }),
+  );
+  return { durable, duties, sentUpTo: 0 };
+}
+
+/** Replaces what is kept beside a cursor's position; stored when this resolves. */
+export async function saveCursor(jsm: JetStreamManager, stream: string, cursor: StoredCursor): Promise<void> {
+  const metadata = encodeMetadata(cursor);
+  await natsCall(`update cursor on ${stream}`, () => jsm.consumers.update(stream, cursor.durable, { metadata }));
+}
+
+/** Gives up a cursor's interest; only after everything it held is receipted or held by another. */
+export async function deleteCursor(jsm: JetStreamManager, stream: string, durable: string): Promise<void> {
+  await orNull(
+    natsCall(`delete cursor on ${stream}`, () => jsm.consumers.delete(stream, durable)),
+    apiCode.consumerNotFound,
+  );
+}
+
+function encodeMetadata({ duties, sentUpTo }: Omit<StoredCursor, 'durable'>): Record<string, string> {
+  const rows = duties.map((duty) => [duty.groupId, duty.terminalId, duty.from, duty.until]);
+  return { [meta.duties]: JSON.stringify(rows), [meta.sent]: String(sentUpTo) };
+}
+
+function decodeMetadata({ config }: ConsumerInfo): Omit<StoredCursor, 'durable'> {
+  const rows = JSON.parse(config.metadata?.[meta.duties] ?? '[]') as [string, string, number, number | null][];
+  const duties = rows.map(([groupId, terminalId, from, until]) => ({ groupId, terminalId, from, until }));
+  return { duties, sentUpTo: Number(config.metadata?.[meta.sent] ?? 0) };
+}
+
+/** The durable that feeds a group of this site by native sourcing (ADR-60). */
+export interface Feed {
+  groupId: string;
+  durable: string;
+  deliverSubject: string;
+  /** the first sequence it brings, 0 when it began at the stream's end */
+  from: number;
+}
+
+/** Creates the feed of a group, starting at `from` (null: at the stream's end), or finds it. */
+export async function ensureFeed(
+  jsm: JetStreamManager,
+  stream: string,
+  group: { id: string; name: string },
+  from: number | null,
+): Promise<Feed> {
+  const known = (await listFeeds(jsm, stream)).find((feed) => feed.durable === `${feedPrefix}${group.name}`);
+  if (known?.groupId === group.id) return known;
+  if (known !== undefined) await deleteFeed(jsm, stream, known.durable);
+  const start: Partial<ConsumerConfig> =
+    from === null
+      ? { deliver_policy: DeliverPolicy.New }
+      : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, from) };
+  const info = await natsCall(`create feed of ${stream}@${group.name}`, () =>
+    jsm.consumers.add(stream, {
+      durable_name: `${feedPrefix}${group.name}`,
+      deliver_subject: `_mb.feed.${randomBytes(16).toString('hex')}`,
+      ack_policy: AckPolicy.FlowControl,
+      flow_control: true,
+      idle_heartbeat: 1e9,
+      metadata: { [meta.group]: group.id },
+      ...start,
+    }),
+  );
+  return toFeed(info);
+}
+
+export async function listFeeds(jsm: JetStreamManager, stream: string): Promise<Feed[]> {
+  const consumers = await listConsumers(jsm, stream);
+  return consumers.filter((info) => info.name.startsWith(feedPrefix)).map(toFeed);
+}
+
+function toFeed({ name, config }: ConsumerInfo): Feed {
+  return {
+    groupId: config.metadata?.[meta.group] ?? '',
+    durable: name,
+    deliverSubject: config.deliver_subject ?? '',
+    from: config.opt_start_seq ?? 0,
+  };
+}
+
+/** Stops a feed for good and resolves with the last sequence it has brought. E_NOT_YET while some are on their way. */
+export async function pauseFeed(jsm: JetStreamManager, stream: string, group: { name: string }): Promise<number> {
+  const durable = `${feedPrefix}${group.name}`;
+  await natsCall(`pause ${durable}`, () =>
+    jsm.consumers.pause(stream, durable, new Date(Date.now() + 100 * 365 * 24 * 3_600_000)),
+  );
+  for (let tries = 0; tries < 50; tries++) {
+    const info = await natsCall(`feed ${durable}`, () => jsm.consumers.info(stream, durable));
+    if (info.delivered.stream_seq === info.ack_floor.stream_seq) return info.ack_floor.stream_seq;
+    await systemClock.sleep(100);
+  }
+  throw new BusError('E_NOT_YET', `what ${stream} has under way to ${group.name} at this site is not stored yet`);
+}
+
+/** Gives up a feed's interest. */
+export async function deleteFeed(jsm: JetStreamManager, stream: string, durable: string): Promise<void> {
+  await orNull(
+    natsCall(`delete ${durable}`, () => jsm.consumers.delete(stream, durable)),
+    apiCode.consumerNotFound,
+  );
+}

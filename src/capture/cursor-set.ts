@@ -1,0 +1,400 @@
+/**
+ * All cursors of one capture stream: which groups share one (the pack), which go alone (the stragglers), and which
+ * terminal each group's messages go to.
+ *
+ * A group's terminal is sticky. Sequences that may be under way to one terminal stay its duty, in a cursor of their own
+ * when there are any; a new terminal begins after them, and the duty that says so is stored before the first send. Every
+ * step creates interest before it gives any up, so a crash between two lines leaves a message with one duty too many
+ * (the destination leaves out what it has), never with none.
+ */
+import type { JetStreamManager } from '@nats-io/jetstream';
+import type { Clock } from '../clock.ts';
+import type { RangeSet } from '../envelope/index.ts';
+import type { Logger } from '../log.ts';
+import {
+  type CaptureStream,
+  createCursor,
+  deleteCursor,
+  listCursors,
+  type StoredCursor,
+  saveCursor,
+} from './capture-stream.ts';
+import { Cursor, type CursorOptions, type Duty, type Shipper } from './cursor.ts';
+
+export interface RemoteGroup {
+  groupId: string;
+  /** where a group that is new to this stream starts; null: with the next message */
+  from: number | null;
+}
+
+export interface CursorSetOptions {
+  nc: CursorOptions['nc'];
+  jsm: JetStreamManager;
+  stream: CaptureStream;
+  shipper: Shipper;
+  /** the terminal that should serve the group from now on, given the one that serves it; null when there is none */
+  choose: (groupId: string, current: string | null) => string | null;
+  clock: Clock;
+  log: Logger;
+}
+
+export interface GroupProgress {
+  /** capture sequences up to here are receipted for the group */
+  floor: number;
+  terminalId: string | null;
+  /** why it waits, empty when it does not */
+  reason: string;
+}
+
+/** A straggler this close behind makes the pack wait for it. */
+const joinDistance = 2_000;
+const joinPatienceMs = 500;
+
+export class CursorSet {
+  readonly #options: CursorSetOptions;
+  readonly #cursors = new Map<string, Cursor>();
+  #steps: Promise<void> = Promise.resolve();
+  #isStepQueued = false;
+  #isClosed = false;
+  #isStarted = false;
+  #waitingToJoin: { ahead: Cursor; sinceMs: number } | undefined;
+
+  constructor(options: CursorSetOptions) {
+    this.#options = options;
+  }
+
+  /** Finds the cursors an earlier life left and settles what a crash left double; they read from `start` on. */
+  open(): Promise<void> {
+    return this.#exclusively(async () => {
+      const stored = await listCursors(this.#options.jsm, this.#options.stream.name);
+      for (const cursor of await this.#withoutDoubles(stored)) this.#add(cursor);
+    });
+  }
+
+  start(): void {
+    this.#isStarted = true;
+    for (const cursor of this.#cursors.values()) cursor.open();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const cursor of this.#cursors.values()) cursor.close();
+    this.#cursors.clear();
+  }
+
+  /** Brings the duties in line with the groups that are remote now. */
+  reconcile(groups: RemoteGroup[]): Promise<void> {
+    return this.#exclusively(async () => {
+      await this.#dropGroups(groups);
+      await this.#addGroups(groups);
+    });
+  }
+
+  /**
+   * Ends a group's duty at what may be under way already, because from now on it is served otherwise. `begin` creates
+   * what serves it, from the given sequence or, when an earlier try got that far, from the one it answers with; only then
+   * the duty ends. Resolves with what `begin` made, undefined when the group has no open duty here.
+   */
+  async retire<T extends { from: number }>(
+    groupId: string,
+    begin: (from: number) => Promise<T>,
+  ): Promise<T | undefined> {
+    let made: T | undefined;
+    await this.#exclusively(async () => {
+      for (const cursor of [...this.#cursors.values()]) {
+        const duty = cursor.duties.find((each) => each.groupId === groupId && each.until === null);
+        if (duty === undefined) continue;
+        cursor.hold(true);
+        made = await begin(cursor.sentUpTo + 1);
+        const others = cursor.duties.filter((each) => each !== duty);
+        await this.#save(cursor, [...others, { ...duty, until: made.from - 1 }]);
+        cursor.hold(false);
+      }
+    });
+    return made;
+  }
+
+  receive(groupId: string, terminalId: string, received: RangeSet): void {
+    for (const cursor of this.#cursors.values()) cursor.receive(groupId, terminalId, received);
+  }
+
+  progress(groupId: string): GroupProgress {
+    let floor = Number.MAX_SAFE_INTEGER;
+    let terminalId: string | null = null;
+    const reasons = new Set<string>();
+    for (const cursor of this.#cursors.values()) {
+      const duty = cursor.duties.find((each) => each.groupId === groupId);
+      if (duty === undefined) continue;
+      floor = Math.min(floor, cursor.groupFloor(groupId));
+      if (duty.until === null) terminalId = duty.terminalId;
+      if (cursor.reason !== '') reasons.add(cursor.reason);
+    }
+    return { floor: floor === Number.MAX_SAFE_INTEGER ? 0 : floor, terminalId, reason: [...reasons].join('; ') };
+  }
+
+  /** How many cursors there are: 1 while every group keeps up. */
+  get size(): number {
+    return this.#cursors.size;
+  }
+
+  /** Called on a change of reachability and every half second. */
+  tick(): void {
+    for (const cursor of this.#cursors.values()) cursor.reconsider();
+    this.#queueStep();
+  }
+
+  rewind(reason: string): void {
+    for (const cursor of this.#cursors.values()) cursor.rewind(reason);
+  }
+
+  #queueStep(): void {
+    if (this.#isStepQueued || this.#isClosed) return;
+    this.#isStepQueued = true;
+    const step = this.#exclusively(async () => {
+      this.#isStepQueued = false;
+      await this.#removeFinished();
+      await this.#reassign();
+      await this.#splitBlocked();
+      await this.#splitLaggards();
+      await this.#join();
+    });
+    step.catch((error) => {
+      const { log, stream } = this.#options;
+      log.warn({ event: 'capture.step-failed', stream: stream.name, err: error }, 'cursors stay as they are for now');
+    });
+  }
+
+  /** One structural change at a time. */
+  #exclusively(step: () => Promise<void>): Promise<void> {
+    const run = this.#steps.then(async () => {
+      if (!this.#isClosed) await step();
+    });
+    this.#steps = run.catch(() => undefined);
+    return run;
+  }
+
+  #add(stored: StoredCursor): Cursor {
+    const { nc, jsm, stream, shipper, clock, log } = this.#options;
+    const cursor: Cursor = new Cursor({
+      nc,
+      stream: stream.name,
+      ...stored,
+      shipper,
+      clock,
+      log,
+      saveSent: (sentUpTo) =>
+        saveCursor(jsm, stream.name, { durable: stored.durable, duties: [...cursor.duties], sentUpTo }),
+      onTrouble: () => this.#queueStep(),
+    });
+    this.#cursors.set(stored.durable, cursor);
+    return cursor;
+  }
+
+  /** Stores new duties, then lets them work. */
+  async #save(cursor: Cursor, duties: Duty[], receipted?: ReadonlyMap<string, RangeSet>): Promise<void> {
+    const { jsm, stream } = this.#options;
+    await saveCursor(jsm, stream.name, { durable: cursor.durable, duties, sentUpTo: cursor.sentUpTo });
+    cursor.setDuties(duties, receipted);
+  }
+
+  async #remove(cursor: Cursor): Promise<void> {
+    cursor.close();
+    this.#cursors.delete(cursor.durable);
+    await deleteCursor(this.#options.jsm, this.#options.stream.name, cursor.durable);
+  }
+
+  /** A crash inside split or join leaves one group open-ended in two cursors: the smaller one keeps it. */
+  async #withoutDoubles(stored: StoredCursor[]): Promise<StoredCursor[]> {
+    const { jsm, stream } = this.#options;
+    const seen = new Set<string>();
+    const kept: StoredCursor[] = [];
+    for (const cursor of stored.sort((a, b) => a.duties.length - b.duties.length || (a.durable < b.durable ? -1 : 1))) {
+      const duties = cursor.duties.filter((duty) => {
+        const key = `${duty.groupId} ${duty.until ?? 'open'}`;
+        return !seen.has(key) && seen.add(key);
+      });
+      if (duties.length === 0) {
+        await deleteCursor(jsm, stream.name, cursor.durable);
+        continue;
+      }
+      if (duties.length < cursor.duties.length) await saveCursor(jsm, stream.name, { ...cursor, duties });
+      kept.push({ ...cursor, duties });
+    }
+    return kept;
+  }
+
+  async #dropGroups(groups: readonly RemoteGroup[]): Promise<void> {
+    const wanted = new Set(groups.map((group) => group.groupId));
+    for (const cursor of [...this.#cursors.values()]) {
+      const left = cursor.duties.filter((duty) => duty.until !== null || wanted.has(duty.groupId));
+      if (left.length === 0) await this.#remove(cursor);
+      else if (left.length < cursor.duties.length) await this.#save(cursor, left);
+    }
+  }
+
+  async #addGroups(groups: readonly RemoteGroup[]): Promise<void> {
+    const { jsm, stream, choose } = this.#options;
+    const served = new Set<string>();
+    for (const cursor of this.#cursors.values()) {
+      for (const duty of cursor.duties) if (duty.until === null) served.add(duty.groupId);
+    }
+    const byStart = new Map<number | null, Duty[]>();
+    for (const { groupId, from } of groups) {
+      const terminalId = served.has(groupId) ? null : choose(groupId, null);
+      if (terminalId === null) continue;
+      byStart.set(from, [...(byStart.get(from) ?? []), { groupId, terminalId, from: from ?? 1, until: null }]);
+    }
+    for (const [from, duties] of byStart) {
+      const cursor = this.#add(await createCursor(jsm, stream.name, duties, from));
+      if (this.#isStarted) cursor.open();
+    }
+  }
+
+  async #removeFinished(): Promise<void> {
+    for (const cursor of [...this.#cursors.values()]) {
+      if (cursor.isFinished) await this.#remove(cursor);
+      else {
+        const left = cursor.duties.filter(
+          (duty) => duty.until === null || cursor.groupFloor(duty.groupId) < duty.until,
+        );
+        if (left.length < cursor.duties.length) await this.#save(cursor, left);
+      }
+    }
+  }
+
+  /** Gives a group another terminal from the first sequence on that cannot be under way to the old one. */
+  async #reassign(): Promise<void> {
+    for (const cursor of [...this.#cursors.values()]) {
+      for (const duty of cursor.duties) {
+        if (duty.until !== null) continue;
+        const terminalId = this.#options.choose(duty.groupId, duty.terminalId);
+        if (terminalId === null || terminalId === duty.terminalId) continue;
+        await this.#moveDuty(cursor, duty, terminalId);
+      }
+    }
+  }
+
+  async #moveDuty(cursor: Cursor, duty: Duty, terminalId: string): Promise<void> {
+    const { log, stream } = this.#options;
+    cursor.hold(true);
+    try {
+      const until = cursor.sentUpTo;
+      const others = cursor.duties.filter((each) => each !== duty);
+      const moved = { ...duty, terminalId, from: until + 1 };
+      if (cursor.groupFloor(duty.groupId) < until) await this.#branch(cursor, [{ ...duty, until }]);
+      await this.#save(cursor, [...others, moved]);
+      const fields = {
+        stream: stream.name,
+        group: duty.groupId,
+        from: moved.from,
+        was: duty.terminalId,
+        is: terminalId,
+      };
+      log.info({ event: 'capture.reassigned', ...fields }, 'a group has another terminal');
+    } finally {
+      cursor.hold(false);
+    }
+  }
+
+  /** A cursor of its own for some duties of another, from where the least advanced of them stands. */
+  async #branch(cursor: Cursor, duties: Duty[]): Promise<void> {
+    const { jsm, stream } = this.#options;
+    const from = Math.min(...duties.map((duty) => cursor.groupFloor(duty.groupId))) + 1;
+    const receipted = new Map<string, RangeSet>();
+    for (const { groupId } of duties) {
+      const known = cursor.receipted(groupId);
+      if (known !== undefined) receipted.set(groupId, known.clone());
+    }
+    const stored = await createCursor(jsm, stream.name, duties, from);
+    stored.sentUpTo = cursor.sentUpTo;
+    await saveCursor(jsm, stream.name, stored);
+    const branch = this.#add(stored);
+    branch.setDuties(duties, receipted);
+    branch.open();
+  }
+
+  async #split(cursor: Cursor, duties: Duty[], reason: string): Promise<void> {
+    cursor.hold(true);
+    try {
+      await this.#branch(cursor, duties);
+      await this.#save(
+        cursor,
+        cursor.duties.filter((duty) => !duties.includes(duty)),
+      );
+      const groups = duties.map((duty) => duty.groupId);
+      this.#options.log.info(
+        { event: 'capture.split', stream: this.#options.stream.name, groups, reason },
+        'groups go alone',
+      );
+    } finally {
+      cursor.hold(false);
+    }
+  }
+
+  /** Duties whose terminal cannot be reached must not hold back the others; one cursor per such terminal. */
+  async #splitBlocked(): Promise<void> {
+    for (const cursor of [...this.#cursors.values()]) {
+      const blocked = cursor.unreachable();
+      const terminalId = blocked[0]?.terminalId;
+      const together = blocked.filter((duty) => duty.terminalId === terminalId);
+      if (together.length > 0 && together.length < cursor.duties.length) await this.#split(cursor, together, 'no path');
+    }
+  }
+
+  /** A full window with some duties far ahead of others: those behind go alone. */
+  async #splitLaggards(): Promise<void> {
+    for (const cursor of [...this.#cursors.values()]) {
+      const slow = cursor.slowDuties();
+      if (slow.length > 0 && slow.length < cursor.duties.length) await this.#split(cursor, slow, 'slow');
+    }
+  }
+
+  /** A cursor that receipted all another has read joins it; one that is close makes the other wait a moment. */
+  async #join(): Promise<void> {
+    const reading = [...this.#cursors.values()].filter(
+      (cursor) => cursor.state === 'reading' && cursor.duties.every((duty) => duty.until === null),
+    );
+    reading.sort((a, b) => b.readPosition - a.readPosition);
+    const [ahead, behind] = reading;
+    this.#endJoinWait(ahead, behind);
+    if (ahead === undefined || behind === undefined) return;
+    if (behind.floor >= ahead.readPosition) return this.#merge(behind, ahead);
+    const isClose = ahead.readPosition - behind.floor <= joinDistance;
+    if (isClose && this.#waitingToJoin === undefined) {
+      ahead.hold(true);
+      this.#waitingToJoin = { ahead, sinceMs: this.#options.clock.monotonicMs() };
+    }
+  }
+
+  #endJoinWait(ahead: Cursor | undefined, behind: Cursor | undefined): void {
+    const wait = this.#waitingToJoin;
+    if (wait === undefined) return;
+    const isOver = this.#options.clock.monotonicMs() - wait.sinceMs > joinPatienceMs;
+    if (!isOver && wait.ahead === ahead && behind !== undefined) return;
+    wait.ahead.hold(false);
+    this.#waitingToJoin = undefined;
+  }
+
+  async #merge(behind: Cursor, ahead: Cursor): Promise<void> {
+    ahead.hold(true);
+    behind.hold(true);
+    try {
+      const receipted = new Map<string, RangeSet>();
+      for (const { groupId } of behind.duties) {
+        const known = behind.receipted(groupId);
+        if (known !== undefined) receipted.set(groupId, known.clone());
+      }
+      ahead.raiseSent(behind.sentUpTo);
+      await this.#save(ahead, [...ahead.duties, ...behind.duties], receipted);
+      await this.#remove(behind);
+      this.#options.log.info(
+        { event: 'capture.joined', stream: this.#options.stream.name },
+        'groups share a cursor again',
+      );
+    } finally {
+      behind.hold(false);
+      ahead.hold(false);
+      this.#waitingToJoin = undefined;
+    }
+  }
+}

@@ -1,0 +1,15 @@
+/** Stage 1: an application's messages, from its LAN's capture stream to shipments for remote groups. */
+export {
+  type CaptureStream,
+  deleteFeed,
+  ensureCaptureStream,
+  ensureFeed,
+  type Feed,
+  findCaptureStream,
+  listConsumers,
+  listFeeds,
+  pauseFeed,
+} from './capture-stream.ts';
+export type { Shipment, Shipper } from './cursor.ts';
+export { CursorSet, type GroupProgress, type RemoteGroup } from './cursor-set.ts';
+export type { CapturedMessage } from './pull-reader.ts';

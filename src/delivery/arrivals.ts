@@ -1,0 +1,131 @@
+/**
+ * Arrival of an envelope at a terminal: verify who sent what to whom, open, write into the group streams, and say what
+ * is stored. Resolves only when every group of this terminal holds the messages; everything before that point may be lost
+ * and is sent again by its origin.
+ */
+import type { JetStreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/nats-core';
+import type { SnapshotCustomer, SnapshotTopic } from '../api/snapshot.ts';
+import {
+  type BusMessage,
+  decodeBody,
+  type Flow,
+  flowKey,
+  type Manifest,
+  type PublicKeyLike,
+  RangeSet,
+  readManifest,
+} from '../envelope/index.ts';
+import { BusError } from '../errors.ts';
+import type { Opener } from '../sealing/index.ts';
+import { FlowWriter } from './flow-writer.ts';
+import type { GroupStream } from './group-stream.ts';
+
+/** What a receipt will say; the terminal signs it. */
+export interface Stored {
+  flow: Flow;
+  groupId: string;
+  first: number;
+  last: number;
+  status: 'stored' | 'gone';
+  received: RangeSet;
+  reason: string;
+}
+
+export interface ArrivalsOptions {
+  nc: NatsConnection;
+  jsm: JetStreamManager;
+  opener: Opener;
+  macKey: Uint8Array;
+  onStored: (topicId: string, groupId: string, messages: number) => void;
+}
+
+/** The configuration an arrival is judged by; replaced as a whole by each snapshot. */
+export interface ArrivalConfig {
+  customer: SnapshotCustomer;
+  snapshotVersion: number;
+  /** by group id */
+  streams: ReadonlyMap<string, GroupStream>;
+}
+
+export class Arrivals {
+  readonly #options: ArrivalsOptions;
+  readonly #writers = new Map<string, FlowWriter>();
+  #config: ArrivalConfig;
+
+  constructor(options: ArrivalsOptions, config: ArrivalConfig) {
+    this.#options = options;
+    this.#config = config;
+  }
+
+  configure(config: ArrivalConfig): void {
+    this.#config = config;
+    const live = new Set([...config.streams.values()].map((stream) => stream.name));
+    for (const key of this.#writers.keys()) {
+      if (!live.has(key.slice(0, key.indexOf(' ')))) this.#writers.delete(key);
+    }
+  }
+
+  /** Takes an envelope that names this terminal. E_MANIFEST_BAD E_ENVELOPE_BAD E_NOT_YET E_STREAM_FULL E_KEY_… E_NATS */
+  async take(manifestBytes: Uint8Array, sealed: Uint8Array): Promise<Stored[]> {
+    const { customer } = this.#config;
+    const manifest = readManifest(manifestBytes, (originId) => this.#signKeyOf(originId));
+    if (manifest.customerId !== customer.id)
+      throw new BusError('E_MANIFEST_BAD', 'the envelope is of another customer');
+    const mine = manifest.assignments.filter((each) => each.terminalId === customer.terminalId);
+    const topic = customer.topics.find((each) => each.id === manifest.flow.topicId);
+    const known = mine.filter(({ groupId }) => topic?.groups.some((group) => group.id === groupId));
+    const isOlder = this.#config.snapshotVersion < manifest.snapshotVersion;
+    if (isOlder && known.length < mine.length) throw new BusError('E_NOT_YET', 'this site does not know the group yet');
+    const gone = mine
+      .filter((each) => !known.includes(each))
+      .map(({ groupId }) => this.#goneReceipt(manifest, groupId));
+    if (topic === undefined || known.length === 0) return gone;
+    const messages = await this.#open(manifest, topic, sealed);
+    const stored = await Promise.all(known.map(({ groupId }) => this.#write(manifest, groupId, topic, messages)));
+    return [...stored, ...gone];
+  }
+
+  async #open(manifest: Manifest, topic: SnapshotTopic, sealed: Uint8Array): Promise<BusMessage[]> {
+    const { first, last, flow, envelopeId } = manifest;
+    const opened = await this.#options.opener.open(sealed, { topicId: flow.topicId, originId: flow.originId });
+    if (Buffer.compare(opened.envelopeId, envelopeId) !== 0) {
+      throw new BusError('E_ENVELOPE_BAD', 'manifest and envelope do not belong together');
+    }
+    const messages = decodeBody(topic.name, opened.body);
+    const isInside = messages.every((message) => message.seq >= first && message.seq <= last);
+    if (!isInside) throw new BusError('E_ENVELOPE_BAD', 'a message lies outside the range its origin signed');
+    return messages;
+  }
+
+  async #write(manifest: Manifest, groupId: string, topic: SnapshotTopic, messages: BusMessage[]): Promise<Stored> {
+    const { flow, first, last, floor } = manifest;
+    const stream = this.#config.streams.get(groupId);
+    if (stream === undefined)
+      throw new BusError('E_NOT_YET', `the stream of a group of ${topic.name} is not ready here`);
+    const received = await this.#writer(stream, flow, topic).write({ first, last, floor, messages });
+    return { flow, groupId, first, last, status: 'stored', received, reason: '' };
+  }
+
+  #writer(stream: GroupStream, flow: Flow, topic: SnapshotTopic): FlowWriter {
+    const key = `${stream.name} ${flowKey(flow)}`;
+    let writer = this.#writers.get(key);
+    if (writer === undefined) {
+      const { nc, jsm, macKey, onStored } = this.#options;
+      const report = (messages: number): void => onStored(topic.id, stream.groupId, messages);
+      writer = new FlowWriter({ nc, jsm, stream, flow, macKey, onStored: report });
+      this.#writers.set(key, writer);
+    }
+    return writer;
+  }
+
+  #goneReceipt({ flow, first, last }: Manifest, groupId: string): Stored {
+    const reason = 'no such group at this terminal';
+    return { flow, groupId, first, last, status: 'gone', received: new RangeSet(), reason };
+  }
+
+  #signKeyOf(terminalId: string): PublicKeyLike | undefined {
+    const terminal = this.#config.customer.terminals.find((each) => each.id === terminalId);
+    return terminal?.signKey ?? undefined;
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * Writes one flow into one group stream: messages and marker in a single atomic batch, the marker by compare-and-set.
+ *
+ * What the marker's set holds already is left out, so repeats and other envelope borders do no harm. After any outcome
+ * that is not a plain yes - time-out, conflict, restart of the server - the stored marker is read again and decides. Two
+ * writers cannot both commit: each expects the marker it has seen.
+ */
+import type { JetStreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { type BusMessage, decodeMarker, encodeMarker, type Flow, MAX_MESSAGES, RangeSet } from '../envelope/index.ts';
+import { isBusError } from '../errors.ts';
+import { filterHeaders, natsCall, orNull } from '../nats/index.ts';
+import { type BatchMessage, publishBatch } from './atomic-batch.ts';
+import type { GroupStream } from './group-stream.ts';
+
+/** JetStream: no message found */
+const noMessage = 10037;
+const maxBatchBytes = 16 * 1024 * 1024;
+const maxAttempts = 3;
+
+export interface Arrival {
+  first: number;
+  last: number;
+  /** the origin's signed floor */
+  floor: number;
+  messages: readonly BusMessage[];
+}
+
+interface Job {
+  arrival: Arrival;
+  bytes: number;
+  resolve: (received: RangeSet) => void;
+  reject: (error: unknown) => void;
+}
+
+interface StoredMarker {
+  seq: number;
+  floor: number;
+  received: RangeSet;
+  refused: RangeSet;
+}
+
+export interface FlowWriterOptions {
+  nc: NatsConnection;
+  jsm: JetStreamManager;
+  stream: GroupStream;
+  flow: Flow;
+  macKey: Uint8Array;
+  /** told of every message stored, for metrics */
+  onStored: (messages: number) => void;
+}
+
+export class FlowWriter {
+  readonly #options: FlowWriterOptions;
+  readonly #markerSubject: string;
+  #marker: StoredMarker | undefined;
+  #jobs: Job[] = [];
+  #isWriting = false;
+
+  constructor(options: FlowWriterOptions) {
+    this.#options = options;
+    const { flow, stream } = options;
+    this.#markerSubject = `${stream.markerPrefix}${flow.originId.replaceAll('-', '')}-${flow.incarnation}`;
+  }
+
+  /** Stores the arrival once; resolves with all that is stored of the flow. E_STREAM_FULL E_NATS E_MARKER_BAD */
+  write(arrival: Arrival): Promise<RangeSet> {
+    return new Promise((resolve, reject) => {
+      const bytes = arrival.messages.reduce((sum, message) => sum + message.payload.length + 256, 0);
+      this.#jobs.push({ arrival, bytes, resolve, reject });
+      if (!this.#isWriting) void this.#drain();
+    });
+  }
+
+  async #drain(): Promise<void> {
+    this.#isWriting = true;
+    while (this.#jobs.length > 0) {
+      const jobs = this.#nextJobs();
+      try {
+        const received = await this.#store(jobs);
+        for (const job of jobs) job.resolve(received);
+      } catch (error) {
+        for (const job of jobs) job.reject(error);
+      }
+    }
+    this.#isWriting = false;
+  }
+
+  /** As many waiting arrivals as one batch holds: small envelopes share a commit. */
+  #nextJobs(): Job[] {
+    let count = 0;
+    let messages = 0;
+    let bytes = 0;
+    for (const { arrival, bytes: size } of this.#jobs) {
+      const isTooMuch = messages + arrival.messages.length > MAX_MESSAGES || bytes + size > maxBatchBytes;
+      if (count > 0 && isTooMuch) break;
+      count += 1;
+      messages += arrival.messages.length;
+      bytes += size;
+    }
+    return this.#jobs.splice(0, count);
+  }
+
+  async #store(jobs: readonly Job[]): Promise<RangeSet> {
+    for (let attempt = 1; ; attempt++) {
+      this.#marker ??= await this.#readMarker();
+      try {
+        return await this.#commit(this.#marker, jobs);
+      } catch (error) {
+        this.#marker = undefined;
+        const isUnclear = isBusError(error, 'E_CONFLICT', 'E_NATS');
+        if (!isUnclear || attempt >= maxAttempts) throw error;
+      }
+    }
+  }
+
+  /** Commits what is missing of the jobs; with nothing missing it writes nothing. */
+  async #commit(marker: StoredMarker, jobs: readonly Job[]): Promise<RangeSet> {
+    const { nc, stream, flow, macKey, onStored } = this.#options;
+    const received = marker.received.clone();
+    const batch: BatchMessage[] = [];
+    let floor = marker.floor;
+    let isNews = false;
+    for (const { arrival } of jobs) {
+      floor = Math.max(floor, arrival.floor);
+      received.prune(Math.min(floor, arrival.first - 1));
+      if (received.covers(arrival.first, arrival.last)) continue;
+      isNews = true;
+      for (const message of arrival.messages) {
+        if (!received.has(message.seq)) batch.push(toBatchMessage(stream, message));
+      }
+      received.add(arrival.first, arrival.last);
+    }
+    if (!isNews) return received;
+    const next = { floor, received, refused: marker.refused };
+    const headerLines = `Nats-Rollup: sub\r\nNats-Expected-Last-Subject-Sequence: ${marker.seq}\r\n`;
+    const stored = batch.length;
+    batch.push({
+      subject: this.#markerSubject,
+      headerLines,
+      payload: encodeMarker({ flow, ...next }, macKey, stream.name),
+    });
+    const seq = await publishBatch(nc, batch);
+    this.#marker = { seq, ...next };
+    onStored(stored);
+    return received;
+  }
+
+  async #readMarker(): Promise<StoredMarker> {
+    const { jsm, stream, macKey } = this.#options;
+    const message = await orNull(
+      natsCall(`marker in ${stream.name}`, () =>
+        jsm.streams.getMessage(stream.name, { last_by_subj: this.#markerSubject }),
+      ),
+      noMessage,
+    );
+    if (message === null) return { seq: 0, floor: 0, received: new RangeSet(), refused: new RangeSet() };
+    const { floor, received, refused } = decodeMarker(message.data, macKey, stream.name);
+    return { seq: message.seq, floor, received, refused };
+  }
+}
+
+/** The original subject under the stream's secret; the bus's own headers beside the application's. */
+function toBatchMessage(stream: GroupStream, message: BusMessage): BatchMessage {
+  const { lines, msgId } = filterHeaders(message.headers);
+  const msgIdLine = msgId === null ? '' : `Mb-Msg-Id: ${msgId}\r\n`;
+  return {
+    subject: stream.arrivalPrefix + message.subject,
+    headerLines: `${lines}Mb-Time: ${timestamp(message.timeNs)}\r\n${msgIdLine}`,
+    payload: message.payload,
+  };
+}
+
+/** RFC 3339 with nanoseconds, as JetStream prints its own. */
+function timestamp(timeNs: bigint): string {
+  const ms = Number(timeNs / 1_000_000n);
+  const rest = (timeNs % 1_000_000n).toString().padStart(6, '0');
+  return `${new Date(ms).toISOString().slice(0, -1)}${rest}Z`;
+}

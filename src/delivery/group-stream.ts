@@ -1,0 +1,171 @@
+/**
+ * The group stream `<topic>@<group>` at one terminal and the durable its consumers share.
+ *
+ * Fed twice: by the server itself from the capture stream of this LAN, and by arrivals from other sites, which the
+ * sidecar writes under a secret subject that the stream turns back into the original one. Publish acknowledgements go to
+ * any reply subject an app names, so subjects that mean something to us must not be guessable: the secret is 128 random
+ * bits, kept in the stream's own configuration and told to nobody.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  AckPolicy,
+  type ConsumerConfig,
+  DiscardPolicy,
+  type JetStreamManager,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+  type StreamInfo,
+  type StreamSource,
+} from '@nats-io/jetstream';
+import type { SnapshotGroup, SnapshotTopic } from '../api/snapshot.ts';
+import { BusError } from '../errors.ts';
+import { apiCode, natsCall, orNull } from '../nats/index.ts';
+
+const meta = { topic: 'mb_topic', group: 'mb_group' } as const;
+const inPrefix = '_mb.in.';
+const markPrefix = '_mb.mark.';
+
+export interface GroupStream {
+  name: string;
+  groupId: string;
+  /** publish an arrival here: prefix and the original subject */
+  arrivalPrefix: string;
+  /** a flow's marker: prefix and the flow's token */
+  markerPrefix: string;
+}
+
+/** What feeds the stream from this LAN, when an app publishes the topic here. */
+export interface FeedSource {
+  stream: string;
+  durable: string;
+  deliverSubject: string;
+}
+
+export function groupStreamName(topic: string, group: string): string {
+  return `${topic}@${group}`;
+}
+
+/** Creates stream and consumer, or brings them in line. Throws E_FOREIGN_STREAM, E_NATS. */
+export async function ensureGroupStream(
+  jsm: JetStreamManager,
+  topic: SnapshotTopic,
+  group: SnapshotGroup,
+  feed: FeedSource | null,
+): Promise<GroupStream> {
+  const name = groupStreamName(topic.name, group.name);
+  const existing = await orNull(
+    natsCall(`stream ${name}`, () => jsm.streams.info(name)),
+    apiCode.streamNotFound,
+  );
+  if (existing !== null && existing.config.metadata?.[meta.group] !== group.id) {
+    throw new BusError('E_FOREIGN_STREAM', `stream ${name} exists and does not belong to group ${name}`);
+  }
+  const secret = existing === null ? randomBytes(16).toString('hex') : secretOf(existing);
+  const wanted = groupConfig(topic, group, feed, secret);
+  if (existing === null) await natsCall(`create stream ${name}`, () => jsm.streams.add({ name, ...wanted }));
+  else if (!isInLine(existing.config, wanted)) {
+    await natsCall(`update stream ${name}`, () => jsm.streams.update(name, { ...existing.config, ...wanted }));
+  }
+  await ensureGroupConsumer(jsm, name, topic, group);
+  return { name, groupId: group.id, arrivalPrefix: `${inPrefix}${secret}.`, markerPrefix: `${markPrefix}${secret}.` };
+}
+
+function groupConfig(
+  topic: SnapshotTopic,
+  group: SnapshotGroup,
+  feed: FeedSource | null,
+  secret: string,
+): Partial<StreamConfig> {
+  const sources: Partial<StreamSource>[] =
+    feed === null
+      ? []
+      : [{ name: feed.stream, consumer: { name: feed.durable, deliver_subject: feed.deliverSubject } }];
+  return {
+    subjects: [`${inPrefix}${secret}.>`, `${markPrefix}${secret}.*`],
+    subject_transform: { src: `${inPrefix}${secret}.>`, dest: '>' },
+    sources: sources as StreamSource[],
+    retention: RetentionPolicy.Workqueue,
+    discard: group.onFull === 'dropOldest' ? DiscardPolicy.Old : DiscardPolicy.New,
+    storage: StorageType.File,
+    max_bytes: group.maxBytes,
+    allow_atomic: true,
+    allow_rollup_hdrs: true,
+    allow_direct: true,
+    metadata: { [meta.topic]: topic.id, [meta.group]: group.id },
+  };
+}
+
+/** Takes the feed's source from the stream of a group that is no longer fed here, if the stream is still there. */
+export async function detachFeed(
+  jsm: JetStreamManager,
+  feed: { groupId: string; deliverSubject: string },
+): Promise<void> {
+  const streams = await natsCall('list of streams', async () => {
+    const all: StreamInfo[] = [];
+    for await (const info of jsm.streams.list()) all.push(info);
+    return all;
+  });
+  const fed = streams.find(({ config }) =>
+    config.sources?.some((source) => source.consumer?.deliver_subject === feed.deliverSubject),
+  );
+  if (fed === undefined) return;
+  await natsCall(`update stream ${fed.config.name}`, () =>
+    jsm.streams.update(fed.config.name, { ...fed.config, sources: [] }),
+  );
+}
+
+function secretOf(info: StreamInfo): string {
+  const subject = info.config.subjects.find((each) => each.startsWith(inPrefix)) ?? '';
+  const secret = subject.slice(inPrefix.length, -'.>'.length);
+  if (!/^[0-9a-f]{32}$/.test(secret)) {
+    throw new BusError('E_FOREIGN_STREAM', `stream ${info.config.name} has no arrival subject of ours`);
+  }
+  return secret;
+}
+
+/** Compares what we set; the server adds fields of its own. */
+function isInLine(existing: StreamConfig, wanted: Partial<StreamConfig>): boolean {
+  const sourceNames = (config: Partial<StreamConfig>): string =>
+    (config.sources ?? [])
+      .map((source) => `${source.name}/${source.consumer?.name}/${source.consumer?.deliver_subject}`)
+      .join();
+  return (
+    existing.max_bytes === wanted.max_bytes &&
+    existing.discard === wanted.discard &&
+    sourceNames(existing) === sourceNames(wanted)
+  );
+}
+
+/** The shared durable of a group; for a topic with scope lan it sits on the capture stream itself. */
+export async function ensureGroupConsumer(
+  jsm: JetStreamManager,
+  stream: string,
+  topic: SnapshotTopic,
+  group: SnapshotGroup,
+): Promise<void> {
+  const wanted = {
+    ack_wait: group.ackWaitMs * 1e6,
+    max_deliver: group.maxDeliver,
+    max_ack_pending: group.maxAckPending,
+  };
+  const existing = await orNull(
+    natsCall(`consumer ${stream}`, () => jsm.consumers.info(stream, group.name)),
+    apiCode.consumerNotFound,
+  );
+  if (existing === null) {
+    const config: Partial<ConsumerConfig> = {
+      durable_name: group.name,
+      ack_policy: AckPolicy.Explicit,
+      filter_subjects: [topic.name, `${topic.name}.>`],
+      ...wanted,
+    };
+    await natsCall(`create consumer ${stream}`, () => jsm.consumers.add(stream, config));
+    return;
+  }
+  const isInLineAlready = Object.entries(wanted).every(
+    ([key, value]) => existing.config[key as keyof ConsumerConfig] === value,
+  );
+  if (!isInLineAlready)
+    await natsCall(`update consumer ${stream}`, () => jsm.consumers.update(stream, group.name, wanted));
+}

@@ -1,0 +1,10 @@
+/** Stage 5: from an envelope that has arrived to the group streams of this terminal. */
+export { type ArrivalConfig, Arrivals, type ArrivalsOptions, type Stored } from './arrivals.ts';
+export {
+  detachFeed,
+  ensureGroupConsumer,
+  ensureGroupStream,
+  type FeedSource,
+  type GroupStream,
+  groupStreamName,
+} from './group-stream.ts';

@@ -1,0 +1,3 @@
+/** The edge to the NATS client library: raw header blocks, and its errors made ours. */
+export * from './errors.ts';
+export * from './raw-headers.ts';

@@ -1,0 +1,325 @@
+/**
+ * The sidecar of one site: keeps the site in line with its signed snapshot and runs a terminal per customer. Only wiring,
+ * start and stop; the work is in src/site (accounts, links) and src/terminal (the way of a message).
+ *
+ * Starts from the snapshot on disk, so a site that is alone comes up as it was; the control plane is asked as soon as it
+ * answers, again at every notice and every few seconds. nats-server goes on when this process ends.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { createControlClient, readSnapshot, signRegistration } from './api/index.ts';
+import type { ControlClient, SiteReport } from './api/methods.ts';
+import type { Snapshot, SnapshotCustomer } from './api/snapshot.ts';
+import { systemClock } from './clock.ts';
+import { BusError, errorText, isBusError } from './errors.ts';
+import { deriveTerminalKeys } from './keys/index.ts';
+import { Lifecycle } from './lifecycle.ts';
+import type { Logger } from './log.ts';
+import { createMetrics, serveMonitoring } from './metrics.ts';
+import { splitAddress } from './server/index.ts';
+import { type ApplyResult, openSiteDir, type SiteDir, SiteServer } from './site/index.ts';
+import { createTerminalMetrics, reportTerminal, Terminal, type TerminalMetrics } from './terminal/index.ts';
+import { programVersion } from './version.ts';
+
+export interface SidecarOptions {
+  dir: string;
+  /** somebody else starts nats-server: wait for it */
+  externalServer?: boolean;
+  /** host:port of metrics and health; default a free port on loopback */
+  monitor?: string | undefined;
+  log: Logger;
+}
+
+export interface RunningSidecar {
+  readonly monitorUrl: string;
+  stop(): Promise<void>;
+}
+
+const pollMs = 5_000;
+const reportMs = 3_000;
+
+/** Resolves when the site's server is reached and the daemon works; E_SITE_DIR E_SIDECAR_RUNNING E_NATS_SERVER_… */
+export async function startSidecar(options: SidecarOptions): Promise<RunningSidecar> {
+  const { log } = options;
+  const lifecycle = new Lifecycle(log);
+  try {
+    const dir = await openSiteDir(options.dir);
+    const lock = await dir.lock();
+    lifecycle.push('lock', () => lock.release());
+    const site = new SiteServer({ dir, log, isExternal: options.externalServer ?? false });
+    lifecycle.push('site', () => site.close());
+    const sidecar = new Sidecar(dir, site, lifecycle, log);
+    const monitoring = await serveMonitoring(
+      sidecar.metricsRegistry,
+      sidecar,
+      splitAddress(options.monitor ?? '127.0.0.1:0'),
+    );
+    lifecycle.push('monitoring', () => monitoring.close());
+    await site.start();
+    await sidecar.start();
+    log.info({ event: 'sidecar.started', site: dir.file.site, monitor: monitoring.url }, 'sidecar runs');
+    return { monitorUrl: monitoring.url, stop: () => lifecycle.stop() };
+  } catch (error) {
+    await lifecycle.stop();
+    throw error;
+  }
+}
+
+class Sidecar {
+  readonly metricsRegistry: ReturnType<typeof createMetrics>;
+  readonly #dir: SiteDir;
+  readonly #site: SiteServer;
+  readonly #lifecycle: Lifecycle;
+  readonly #log: Logger;
+  readonly #metrics: TerminalMetrics;
+  readonly #terminals = new Map<string, Terminal>();
+  readonly #queued = new Set<string>();
+  #control: ControlClient | undefined;
+  #snapshot: Snapshot | undefined;
+  #applied = -1;
+  #applyResult: ApplyResult = { linkCredentials: [], apps: [], problems: [] };
+  #work: Promise<void> = Promise.resolve();
+  #lastReport: SiteReport | undefined;
+  #isControlAway = false;
+
+  constructor(dir: SiteDir, site: SiteServer, lifecycle: Lifecycle, log: Logger) {
+    this.#dir = dir;
+    this.#site = site;
+    this.#lifecycle = lifecycle;
+    this.#log = log;
+    this.metricsRegistry = createMetrics({ site: dir.file.site });
+    this.#metrics = createTerminalMetrics(this.metricsRegistry);
+  }
+
+  /** Ready: the newest snapshot known is applied, every topic stands, every link of this site is up. */
+  notReady(): string[] {
+    const snapshot = this.#snapshot;
+    if (snapshot === undefined) return ['no configuration yet: the control plane has not answered'];
+    const reasons = this.#problems().map((problem) => problem.text);
+    if (this.#applied !== snapshot.version) reasons.push(`configuration ${snapshot.version} is being applied`);
+    for (const customer of snapshot.customers) reasons.push(...this.#notReadyOf(customer));
+    return reasons;
+  }
+
+  status(): unknown {
+    return {
+      site: this.#dir.file.site,
+      ready: this.notReady().length === 0,
+      reasons: this.notReady(),
+      report: this.#lastReport,
+    };
+  }
+
+  async start(): Promise<void> {
+    const cached = await this.#readCached();
+    if (cached !== undefined) await this.#apply(cached);
+    this.#site.onLinkChange((linkId, isUp) => {
+      for (const terminal of this.#terminals.values()) terminal.connectionChanged(linkId, isUp);
+    });
+    this.#control = await this.#connectControl();
+    this.#control.onNotice((version) => {
+      if (version !== this.#snapshot?.version) this.#sync();
+    });
+    const poll = setInterval(() => this.#sync(), pollMs);
+    const report = setInterval(() => this.#queueReport(), reportMs);
+    this.#lifecycle.push('terminals', () => this.#stopTerminals());
+    this.#lifecycle.push('timers', () => {
+      clearInterval(poll);
+      clearInterval(report);
+    });
+    this.#sync();
+  }
+
+  /** One piece of work after the other: fetch, apply, register, report. */
+  #sync(): void {
+    this.#enqueue('sync', async () => {
+      await this.#fetch();
+      await this.#registerTerminals();
+      await this.#report();
+    });
+  }
+
+  #queueReport(): void {
+    this.#enqueue('report', () => this.#report());
+  }
+
+  #enqueue(name: string, work: () => Promise<void>): void {
+    if (this.#queued.has(name) || this.#lifecycle.signal.aborted) return;
+    this.#queued.add(name);
+    this.#work = this.#work.then(async () => {
+      this.#queued.delete(name);
+      if (this.#lifecycle.signal.aborted) return;
+      try {
+        await work();
+        this.#controlSeen(true, '');
+      } catch (error) {
+        this.#controlSeen(!isBusError(error, 'E_CONTROL_AWAY'), errorText(error));
+      }
+    });
+  }
+
+  /** One log line per change of state. */
+  #controlSeen(isHere: boolean, text: string): void {
+    if (isHere && text !== '')
+      this.#log.warn({ event: 'sidecar.sync-failed', reason: text }, 'the last step did not work');
+    if (isHere === !this.#isControlAway) return;
+    this.#isControlAway = !isHere;
+    if (isHere) this.#log.info({ event: 'control.back' }, 'the control plane answers');
+    else
+      this.#log.warn(
+        { event: 'control.away', reason: text },
+        'the control plane does not answer: the site goes on alone',
+      );
+  }
+
+  async #fetch(): Promise<void> {
+    const control = this.#needControl();
+    const answer = await control.call('snapshot.get', { have: this.#snapshot?.version ?? -1 });
+    if (answer.snapshot !== null && answer.signature !== null) {
+      const signed = { text: answer.snapshot, signature: answer.signature };
+      const snapshot = readSnapshot(signed, this.#dir.file.control.signKey);
+      if (snapshot.site.id !== this.#dir.file.siteId || snapshot.version < (this.#snapshot?.version ?? 0)) return;
+      await this.#dir.storeSnapshot(signed);
+      await this.#apply(snapshot);
+    } else if (
+      this.#snapshot !== undefined &&
+      (this.#problems().length > 0 || this.#applied !== this.#snapshot.version)
+    ) {
+      await this.#apply(this.#snapshot);
+    }
+  }
+
+  async #readCached(): Promise<Snapshot | undefined> {
+    const signed = await this.#dir.readSnapshot();
+    if (signed === undefined) return undefined;
+    try {
+      return readSnapshot(signed, this.#dir.file.control.signKey);
+    } catch (error) {
+      this.#log.warn({ event: 'snapshot.unusable', err: error }, 'the snapshot on disk is not used');
+      return undefined;
+    }
+  }
+
+  /** Accounts and links first, then streams and durables, then the rights that depend on them. */
+  async #apply(snapshot: Snapshot): Promise<void> {
+    this.#snapshot = snapshot;
+    const isReady = (customerId: string, topicId: string): boolean =>
+      this.#terminals.get(customerId)?.isTopicReady(topicId) ?? false;
+    await this.#site.apply(snapshot, isReady);
+    await this.#dropTerminals(snapshot);
+    for (const customer of snapshot.customers) {
+      const terminal = await this.#terminalOf(customer, snapshot);
+      await terminal.configure(customer, snapshot);
+    }
+    this.#applyResult = await this.#site.apply(snapshot, isReady);
+    this.#applied = snapshot.version;
+    this.#log.info({ event: 'snapshot.applied', version: snapshot.version }, 'configuration applied');
+  }
+
+  async #terminalOf(customer: SnapshotCustomer, snapshot: Snapshot): Promise<Terminal> {
+    const known = this.#terminals.get(customer.id);
+    if (known !== undefined) return known;
+    const keys = deriveTerminalKeys(await this.#dir.securekey(customer.terminalId));
+    const terminal = new Terminal(customer, snapshot, {
+      site: this.#site,
+      control: { call: (method, request, options) => this.#needControl().call(method, request, options) },
+      keys,
+      serviceKey: () => this.#dir.file.control.signKey,
+      metrics: this.#metrics,
+      clock: systemClock,
+      log: this.#log.child({ customer: customer.name }),
+    });
+    await terminal.start();
+    this.#terminals.set(customer.id, terminal);
+    return terminal;
+  }
+
+  async #dropTerminals(snapshot: Snapshot): Promise<void> {
+    for (const [customerId, terminal] of this.#terminals) {
+      const isSame = snapshot.customers.some(
+        ({ id, terminalId }) => id === customerId && terminalId === terminal.customer.terminalId,
+      );
+      if (isSame) continue;
+      this.#terminals.delete(customerId);
+      await terminal.stop();
+    }
+  }
+
+  /** Gives the control plane the public parts of every terminal's securekey that it does not have yet. */
+  async #registerTerminals(): Promise<void> {
+    for (const customer of this.#snapshot?.customers ?? []) {
+      const self = customer.terminals.find((terminal) => terminal.id === customer.terminalId);
+      if (self === undefined || self.signKey !== null) continue;
+      const keys = deriveTerminalKeys(await this.#dir.securekey(self.id));
+      const linkUser = (await this.#dir.linkUser(self.id)).getPublicKey();
+      const registration = { terminalId: self.id, signKey: keys.signKey, wrapKey: keys.wrapKey, linkUser };
+      await this.#needControl().call('terminal.register', {
+        ...registration,
+        proof: signRegistration(registration, keys.sign),
+      });
+      this.#log.info({ event: 'terminal.registered', customer: customer.name }, 'terminal registered');
+    }
+  }
+
+  async #report(): Promise<void> {
+    if (this.#snapshot === undefined) return;
+    const parts = await Promise.all([...this.#terminals.values()].map(reportTerminal));
+    const report: SiteReport = {
+      applied: this.#applied,
+      sidecarVersion: programVersion(),
+      serverVersion: this.#site.version,
+      linkCredentials: this.#applyResult.linkCredentials,
+      links: parts.flatMap((part) => part.links),
+      groups: parts.flatMap((part) => part.groups),
+      topics: parts.flatMap((part) => part.topics),
+      apps: this.#applyResult.apps.map((app) => ({ ...app, isReady: true })),
+      problems: this.#problems(),
+    };
+    const isNews = !isDeepStrictEqual(report.linkCredentials, this.#lastReport?.linkCredentials);
+    this.#lastReport = report;
+    const { version } = await this.#needControl().call('site.report', report);
+    if (isNews && version !== this.#snapshot.version) this.#sync();
+  }
+
+  #problems(): { code: string; text: string }[] {
+    const ofTerminals = [...this.#terminals.values()].flatMap((terminal) => terminal.problems);
+    return [...this.#applyResult.problems, ...ofTerminals];
+  }
+
+  #notReadyOf(customer: SnapshotCustomer): string[] {
+    const terminal = this.#terminals.get(customer.id);
+    if (terminal === undefined) return [`${customer.name}: the terminal has not started`];
+    const self = customer.terminals.find((each) => each.id === customer.terminalId);
+    const reasons = self?.signKey === null ? [`${customer.name}: the terminal is not registered`] : [];
+    for (const topic of customer.topics) {
+      if (!terminal.isTopicReady(topic.id)) reasons.push(`${customer.name}/${topic.name}: its streams are not ready`);
+    }
+    for (const { a, b, id } of customer.links) {
+      if (a !== customer.terminalId && b !== customer.terminalId) continue;
+      const link = terminal.links.get(id);
+      if (link?.session.state !== 'up') {
+        reasons.push(
+          `${customer.name}: link to ${link?.side.peerName ?? id} is ${link?.session.state ?? 'not set up'}`,
+        );
+      }
+    }
+    return reasons;
+  }
+
+  async #connectControl(): Promise<ControlClient> {
+    const { busId, siteId, control } = this.#dir.file;
+    const nc = await this.#site.connect('CTL', { name: 'sidecar' });
+    const caller = await this.#dir.requestKey();
+    return createControlClient({ nc, busId, callerId: siteId, caller, control });
+  }
+
+  #needControl(): ControlClient {
+    if (this.#control !== undefined) return this.#control;
+    throw new BusError('E_CONTROL_AWAY', 'the connection to the control plane is not open yet');
+  }
+
+  async #stopTerminals(): Promise<void> {
+    await this.#work;
+    await Promise.all([...this.#terminals.values()].map((terminal) => terminal.stop()));
+    await this.#control?.close();
+  }
+}

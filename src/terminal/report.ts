@@ -1,0 +1,83 @@
+/**
+ * What a terminal says of itself in the site's report: links, topics with their budgets, groups with what waits for them
+ * and why. Reads the streams' own numbers; a stream that cannot be read is left out and told as a problem by its owner.
+ */
+import type { JetStreamManager } from '@nats-io/jetstream';
+import type { SiteReport } from '../api/methods.ts';
+import type { SnapshotGroup } from '../api/snapshot.ts';
+import { isBusError } from '../errors.ts';
+import { natsCall } from '../nats/index.ts';
+import type { Terminal } from './terminal.ts';
+import type { TopicRuntime } from './topic-runtime.ts';
+
+export type TerminalReport = Pick<SiteReport, 'links' | 'groups' | 'topics'>;
+
+export async function reportTerminal(terminal: Terminal): Promise<TerminalReport> {
+  const links = [...terminal.links.values()].map(({ side, session }) => ({
+    linkId: side.linkId,
+    state: session.state,
+    rttMs: session.rttMs,
+    sinceMs: session.sinceMs,
+    reason: session.reason,
+  }));
+  const { jsm } = terminal;
+  if (jsm === undefined) return { links, groups: [], topics: [] };
+  const rows = await Promise.all([...terminal.topics.values()].map((topic) => reportTopic(jsm, terminal, topic)));
+  return { links, groups: rows.flatMap((row) => row.groups), topics: rows.flatMap((row) => row.topics) };
+}
+
+async function reportTopic(
+  jsm: JetStreamManager,
+  terminal: Terminal,
+  runtime: TopicRuntime,
+): Promise<Pick<SiteReport, 'groups' | 'topics'>> {
+  const { topic } = runtime;
+  const capture =
+    runtime.captureName === null ? null : await quietly(() => jsm.streams.info(runtime.captureName ?? ''));
+  const lastSeq = capture?.state.last_seq ?? 0;
+  const groups = await Promise.all(topic.groups.map((group) => reportGroup(jsm, terminal, runtime, group, lastSeq)));
+  const topics =
+    capture === null
+      ? []
+      : [
+          {
+            topicId: topic.id,
+            messages: capture.state.messages,
+            bytes: capture.state.bytes,
+            maxBytes: topic.maxBytes,
+            isReady: runtime.isReady,
+          },
+        ];
+  return { groups: groups.filter((row) => row !== null), topics };
+}
+
+async function reportGroup(
+  jsm: JetStreamManager,
+  terminal: Terminal,
+  runtime: TopicRuntime,
+  group: SnapshotGroup,
+  lastSeq: number,
+): Promise<SiteReport['groups'][number] | null> {
+  const ids = { topicId: runtime.topic.id, groupId: group.id };
+  if (group.terminals.includes(terminal.customer.terminalId)) {
+    const stream = runtime.topic.scope === 'lan' ? runtime.topic.name : `${runtime.topic.name}@${group.name}`;
+    const consumer = await quietly(() => jsm.consumers.info(stream, group.name));
+    if (consumer === null) return null;
+    const { num_pending: pending, num_ack_pending: unacked } = consumer;
+    return { ...ids, outgoing: 0, pending, unacked, assigned: terminal.customer.terminalId, reason: '' };
+  }
+  const progress = runtime.progress(group.id);
+  if (progress === null) return null;
+  const outgoing = Math.max(0, lastSeq - progress.floor);
+  const reason = outgoing > 0 ? progress.reason : '';
+  return { ...ids, outgoing, pending: 0, unacked: 0, assigned: progress.terminalId, reason };
+}
+
+async function quietly<T>(call: () => Promise<T>): Promise<T | null> {
+  try {
+    return await natsCall('report', call);
+  } catch (error) {
+    if (isBusError(error)) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,48 @@
+/** What a terminal counts. One set per sidecar; the customer and the topic are labels. */
+import { Counter, Gauge, type Registry } from 'prom-client';
+
+export interface TerminalMetrics {
+  messagesSent: Counter<'topic'>;
+  envelopesSent: Counter<'topic'>;
+  bytesSent: Counter<'topic'>;
+  messagesStored: Counter<'topic' | 'group'>;
+  envelopesRefused: Counter<'code'>;
+  receiptsRefused: Counter<'code'>;
+  linkUp: Gauge<'customer' | 'peer'>;
+  linkRtt: Gauge<'customer' | 'peer'>;
+  outgoing: Gauge<'customer' | 'topic' | 'group'>;
+  pending: Gauge<'customer' | 'topic' | 'group'>;
+}
+
+export function createTerminalMetrics(registry: Registry): TerminalMetrics {
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: L[]): Counter<L> =>
+    new Counter({ name, help, labelNames, registers });
+  const gauge = <L extends string>(name: string, help: string, labelNames: L[]): Gauge<L> =>
+    new Gauge({ name, help, labelNames, registers });
+  return {
+    messagesSent: counter('mbus_messages_sent_total', 'Messages handed to links, repeats included', ['topic']),
+    envelopesSent: counter('mbus_envelopes_sent_total', 'Envelopes handed to links, repeats included', ['topic']),
+    bytesSent: counter('mbus_sent_bytes_total', 'Bytes of frames handed to links', ['topic']),
+    messagesStored: counter('mbus_messages_stored_total', 'Messages from other sites stored in group streams', [
+      'topic',
+      'group',
+    ]),
+    envelopesRefused: counter('mbus_envelopes_refused_total', 'Arrivals that were not stored, by error code', ['code']),
+    receiptsRefused: counter('mbus_receipts_refused_total', 'Receipts that did not verify or concern nothing here', [
+      'code',
+    ]),
+    linkUp: gauge('mbus_link_up', '1 while the link is up', ['customer', 'peer']),
+    linkRtt: gauge('mbus_link_rtt_seconds', 'Smoothed round trip of hellos', ['customer', 'peer']),
+    outgoing: gauge('mbus_group_outgoing_messages', 'Waiting here for a group at another site', [
+      'customer',
+      'topic',
+      'group',
+    ]),
+    pending: gauge('mbus_group_pending_messages', 'Waiting here for consumers of the group', [
+      'customer',
+      'topic',
+      'group',
+    ]),
+  };
+}

@@ -1,0 +1,301 @@
+/**
+ * A customer's presence at this site, at work: links, topics, the way out and the way in. One per customer; customers
+ * share nothing but the process.
+ *
+ * `configure` brings it in line with a snapshot. A topic that cannot be brought in line is a problem of that topic alone:
+ * it is reported, tried again, and the others go on.
+ */
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/nats-core';
+import type { ControlClient } from '../api/methods.ts';
+import type { Snapshot, SnapshotCustomer, SnapshotTopic } from '../api/snapshot.ts';
+import type { Clock } from '../clock.ts';
+import { Arrivals } from '../delivery/index.ts';
+import type { PublicKeyLike } from '../envelope/index.ts';
+import { errorText, isBusError } from '../errors.ts';
+import type { TerminalKeys } from '../keys/index.ts';
+import type { Logger } from '../log.ts';
+import { Routes } from '../routing/index.ts';
+import { createOpener, createSealer, type Opener, type Sealer } from '../sealing/index.ts';
+import type { LinkSide, SiteServer } from '../site/index.ts';
+import { LinkSession } from '../transit/index.ts';
+import { Inbound } from './inbound.ts';
+import { createOutbound } from './outbound.ts';
+import type { TerminalMetrics } from './terminal-metrics.ts';
+import { TopicRuntime } from './topic-runtime.ts';
+
+export interface TerminalOptions {
+  site: SiteServer;
+  control: Pick<ControlClient, 'call'>;
+  keys: TerminalKeys;
+  serviceKey: () => PublicKeyLike;
+  metrics: TerminalMetrics;
+  clock: Clock;
+  log: Logger;
+}
+
+export interface Problem {
+  code: string;
+  text: string;
+}
+
+interface Link {
+  side: LinkSide;
+  nc: NatsConnection;
+  session: LinkSession;
+}
+
+interface Parts {
+  nc: NatsConnection;
+  jsm: JetStreamManager;
+  sealer: Sealer;
+  opener: Opener;
+  arrivals: Arrivals;
+  inbound: Inbound;
+}
+
+const tickMs = 500;
+
+export class Terminal {
+  readonly #options: TerminalOptions;
+  readonly #routes: Routes;
+  readonly #links = new Map<string, Link>();
+  readonly #sessions = new Map<string, LinkSession>();
+  readonly #topics = new Map<string, TopicRuntime>();
+  readonly #problems = new Map<string, Problem>();
+  #customer: SnapshotCustomer;
+  #snapshot: Snapshot;
+  #parts: Parts | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isTickQueued = false;
+
+  constructor(customer: SnapshotCustomer, snapshot: Snapshot, options: TerminalOptions) {
+    this.#customer = customer;
+    this.#snapshot = snapshot;
+    this.#options = options;
+    this.#routes = new Routes(customer, { clock: options.clock });
+  }
+
+  get customer(): SnapshotCustomer {
+    return this.#customer;
+  }
+
+  get topics(): ReadonlyMap<string, TopicRuntime> {
+    return this.#topics;
+  }
+
+  get links(): ReadonlyMap<string, { side: LinkSide; session: LinkSession }> {
+    return this.#links;
+  }
+
+  get problems(): Problem[] {
+    return [...this.#problems.values()];
+  }
+
+  get jsm(): JetStreamManager | undefined {
+    return this.#parts?.jsm;
+  }
+
+  isTopicReady(topicId: string): boolean {
+    return this.#topics.get(topicId)?.isReady ?? false;
+  }
+
+  /** Opens the customer's account and starts. E_SERVER_AWAY E_NATS */
+  async start(): Promise<void> {
+    const { site, control, keys, serviceKey, clock, log } = this.#options;
+    const { id: customerId, terminalId, name } = this.#customer;
+    const nc = await site.connect({ customer: customerId }, { name: `sidecar ${name}` });
+    const jsm = await jetstreamManager(nc, { checkAPI: false });
+    const common = { control, customerId, terminalId, keys, serviceKey, clock, log };
+    const sealer = createSealer(common);
+    const opener = createOpener(common);
+    const arrivals = new Arrivals(
+      { nc, jsm, opener, macKey: keys.macKey, onStored: this.#countStored },
+      this.#arrivalConfig(),
+    );
+    this.#parts = { nc, jsm, sealer, opener, arrivals, inbound: this.#createInbound(arrivals) };
+    void this.#watchConnection(nc);
+    this.#timer = setInterval(() => this.#tick(), tickMs);
+  }
+
+  /** Brings links and topics in line; never throws for one of them, see `problems`. */
+  async configure(customer: SnapshotCustomer, snapshot: Snapshot): Promise<void> {
+    this.#customer = customer;
+    this.#snapshot = snapshot;
+    this.#routes.configure(customer);
+    await this.#configureLinks();
+    await this.#configureTopics();
+    this.#parts?.arrivals.configure(this.#arrivalConfig());
+    this.#tick();
+  }
+
+  /** What nats-server says of a leaf connection; a closed one is down at once. */
+  connectionChanged(linkId: string, isUp: boolean): void {
+    this.#sessions.get(linkId)?.connectionChanged(isUp);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    for (const topic of this.#topics.values()) topic.stop();
+    for (const { session, nc } of this.#links.values()) {
+      session.stop();
+      await nc.close();
+    }
+    this.#parts?.sealer.stop();
+    this.#parts?.opener.stop();
+    await this.#parts?.nc.close();
+  }
+
+  #createInbound(arrivals: Arrivals): Inbound {
+    const { keys, metrics, log } = this.#options;
+    return new Inbound({
+      customerId: this.#customer.id,
+      terminalId: this.#customer.terminalId,
+      arrivals,
+      sign: keys.sign,
+      signKeyOf: (id) => this.#customer.terminals.find((each) => each.id === id)?.signKey ?? undefined,
+      snapshotVersion: () => this.#snapshot.version,
+      note: (terminalId, frame) => this.#sessions.get(this.#routes.linkTo(terminalId) ?? '')?.note(frame),
+      onReceipt: (flow, receipt) => this.#topics.get(flow.topicId)?.receive(flow, receipt),
+      metrics,
+      log,
+    });
+  }
+
+  async #configureLinks(): Promise<void> {
+    const { site } = this.#options;
+    const sides = site.links.filter((side) => side.customerId === this.#customer.id);
+    for (const [linkId, link] of this.#links) {
+      if (sides.some((side) => side.linkId === linkId)) continue;
+      link.session.stop();
+      this.#links.delete(linkId);
+      this.#sessions.delete(linkId);
+      await link.nc.close();
+    }
+    for (const side of sides) {
+      if (!this.#links.has(side.linkId)) await this.#attempt(`link ${side.linkId}`, () => this.#openLink(side));
+    }
+  }
+
+  async #openLink(side: LinkSide): Promise<void> {
+    const { site, clock, log, metrics } = this.#options;
+    const { linkId, selfSite, peerSite, peerName } = side;
+    const nc = await site.connect({ link: linkId }, { name: `link to ${peerName}` });
+    const inbound = this.#parts?.inbound;
+    const labels = { customer: this.#customer.name, peer: peerName };
+    const session = new LinkSession({
+      nc,
+      linkId,
+      self: selfSite,
+      peer: peerSite,
+      peerName,
+      clock,
+      log: log.child({ link: linkId }),
+      onFrame: async (frame) => inbound?.takeFrame(frame),
+      onNote: (frame) => inbound?.takeNote(frame),
+      onState: (state) => {
+        metrics.linkUp.set(labels, state === 'up' ? 1 : 0);
+        this.#routes.linkChanged(linkId, state === 'up');
+        this.#queueTick();
+      },
+    });
+    this.#links.set(linkId, { side, nc, session });
+    this.#sessions.set(linkId, session);
+    session.start();
+  }
+
+  async #configureTopics(): Promise<void> {
+    for (const [topicId, runtime] of this.#topics) {
+      if (this.#customer.topics.some((topic) => topic.id === topicId)) continue;
+      runtime.stop();
+      this.#topics.delete(topicId);
+    }
+    for (const topic of this.#customer.topics)
+      await this.#attempt(`topic ${topic.name}`, () => this.#configureTopic(topic));
+  }
+
+  async #configureTopic(topic: SnapshotTopic): Promise<void> {
+    const parts = this.#parts;
+    if (parts === undefined) return;
+    let runtime = this.#topics.get(topic.id);
+    if (runtime === undefined) {
+      runtime = this.#createTopic(topic, parts);
+      this.#topics.set(topic.id, runtime);
+    }
+    await runtime.reconcile(topic, this.#customer, this.#snapshot.site.maxPayload);
+  }
+
+  #createTopic(topic: SnapshotTopic, { nc, jsm, sealer }: Parts): TopicRuntime {
+    const { clock, log, keys, metrics } = this.#options;
+    return new TopicRuntime(topic, {
+      nc,
+      jsm,
+      terminalId: this.#customer.terminalId,
+      routes: this.#routes,
+      clock,
+      log: log.child({ topic: topic.name }),
+      createShipper: (flow, currentTopic) =>
+        createOutbound({
+          flow,
+          customerId: this.#customer.id,
+          topic: currentTopic,
+          snapshotVersion: () => this.#snapshot.version,
+          sealer,
+          sign: keys.sign,
+          routes: this.#routes,
+          sessions: this.#sessions,
+          compressOf: (linkId) => this.#customer.links.find((link) => link.id === linkId)?.compress ?? 'auto',
+          metrics,
+        }),
+    });
+  }
+
+  #arrivalConfig(): ConstructorParameters<typeof Arrivals>[1] {
+    const streams = new Map([...this.#topics.values()].flatMap((topic) => [...topic.groupStreams]));
+    return { customer: this.#customer, snapshotVersion: this.#snapshot.version, streams };
+  }
+
+  readonly #countStored = (topicId: string, groupId: string, messages: number): void => {
+    const topic = this.#customer.topics.find((each) => each.id === topicId);
+    const group = topic?.groups.find((each) => each.id === groupId);
+    this.#options.metrics.messagesStored.inc(
+      { topic: topic?.name ?? topicId, group: group?.name ?? groupId },
+      messages,
+    );
+  };
+
+  async #attempt(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#problems.delete(what);
+    } catch (error) {
+      const code = isBusError(error) ? error.code : 'E_INTERNAL';
+      const text = `${this.#customer.name}: ${what}: ${errorText(error)}`;
+      if (this.#problems.get(what)?.text !== text) {
+        this.#options.log.warn({ event: 'terminal.problem', code, err: error }, text);
+      }
+      this.#problems.set(what, { code, text });
+    }
+  }
+
+  #queueTick(): void {
+    if (this.#isTickQueued) return;
+    this.#isTickQueued = true;
+    setImmediate(() => {
+      this.#isTickQueued = false;
+      this.#tick();
+    });
+  }
+
+  #tick(): void {
+    for (const topic of this.#topics.values()) topic.tick();
+  }
+
+  /** Deliveries under way are lost with a connection: every cursor reads again from its floor. */
+  async #watchConnection(nc: NatsConnection): Promise<void> {
+    for await (const { type } of nc.status()) {
+      if (type !== 'reconnect') continue;
+      for (const topic of this.#topics.values()) topic.rewind('the connection to nats-server was made anew');
+    }
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * One topic at one terminal: its capture stream, the group streams of groups that live here, and the cursors of those
+ * that live elsewhere. `reconcile` brings all of it in line with the configuration and may be run again at any time.
+ *
+ * Every hand-over between "fed here" and "sent there" creates the new interest before it ends the old one, and at a
+ * sequence that both sides know, so a crash between two lines neither loses nor doubles.
+ */
+import type { JetStreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/nats-core';
+import type { SnapshotCustomer, SnapshotGroup, SnapshotTopic } from '../api/snapshot.ts';
+import {
+  type CaptureStream,
+  CursorSet,
+  deleteFeed,
+  ensureCaptureStream,
+  ensureFeed,
+  type Feed,
+  findCaptureStream,
+  type GroupProgress,
+  listFeeds,
+  pauseFeed,
+  type Shipper,
+} from '../capture/index.ts';
+import type { Clock } from '../clock.ts';
+import {
+  detachFeed,
+  ensureGroupConsumer,
+  ensureGroupStream,
+  type FeedSource,
+  type GroupStream,
+} from '../delivery/index.ts';
+import type { Flow, Receipt } from '../envelope/index.ts';
+import type { Logger } from '../log.ts';
+import type { Routes } from '../routing/index.ts';
+
+export interface TopicRuntimeOptions {
+  nc: NatsConnection;
+  jsm: JetStreamManager;
+  terminalId: string;
+  routes: Routes;
+  createShipper: (flow: Flow, topic: () => SnapshotTopic) => Shipper;
+  clock: Clock;
+  log: Logger;
+}
+
+export class TopicRuntime {
+  readonly #options: TopicRuntimeOptions;
+  #topic: SnapshotTopic;
+  #capture: CaptureStream | null = null;
+  #cursors: CursorSet | undefined;
+  #streams = new Map<string, GroupStream>();
+  #isReady = false;
+
+  constructor(topic: SnapshotTopic, options: TopicRuntimeOptions) {
+    this.#topic = topic;
+    this.#options = options;
+  }
+
+  get topic(): SnapshotTopic {
+    return this.#topic;
+  }
+
+  /** Streams, durables and cursors exist: publishing may be granted. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  get captureName(): string | null {
+    return this.#capture?.name ?? null;
+  }
+
+  /** Group streams at this terminal, by group id. */
+  get groupStreams(): ReadonlyMap<string, GroupStream> {
+    return this.#streams;
+  }
+
+  progress(groupId: string): GroupProgress | null {
+    return this.#cursors?.progress(groupId) ?? null;
+  }
+
+  async reconcile(topic: SnapshotTopic, customer: SnapshotCustomer, maxMessageBytes: number): Promise<void> {
+    this.#topic = topic;
+    const { jsm } = this.#options;
+    const isPublished = customer.apps.some((app) => app.publish.includes(topic.name));
+    const hasStream = isPublished || (await findCaptureStream(jsm, topic)) !== null;
+    this.#capture = hasStream ? await ensureCaptureStream(jsm, topic, { maxMessageBytes }) : null;
+    const local = topic.groups.filter((group) => group.terminals.includes(customer.terminalId));
+    if (topic.scope === 'lan') await this.#reconcileLan(local);
+    else await this.#reconcileBus(local);
+    this.#isReady = true;
+  }
+
+  receive(flow: Flow, receipt: Receipt): void {
+    if (flow.incarnation !== this.#capture?.incarnation) return;
+    if (receipt.status === 'stored') this.#cursors?.receive(receipt.groupId, receipt.terminalId, receipt.received);
+  }
+
+  tick(): void {
+    this.#cursors?.tick();
+  }
+
+  rewind(reason: string): void {
+    this.#cursors?.rewind(reason);
+  }
+
+  stop(): void {
+    this.#cursors?.close();
+    this.#cursors = undefined;
+  }
+
+  async #reconcileLan(local: SnapshotGroup[]): Promise<void> {
+    if (this.#capture === null) return;
+    for (const group of local) await ensureGroupConsumer(this.#options.jsm, this.#capture.name, this.#topic, group);
+  }
+
+  async #reconcileBus(local: SnapshotGroup[]): Promise<void> {
+    const cursors = await this.#openCursors();
+    const streams = new Map<string, GroupStream>();
+    for (const group of local) {
+      const feed = await this.#feedOf(group, cursors);
+      streams.set(group.id, await ensureGroupStream(this.#options.jsm, this.#topic, group, feed));
+    }
+    this.#streams = streams;
+    const remote = this.#topic.groups.filter((group) => !local.includes(group));
+    const starts = await this.#handOver(remote);
+    await cursors?.reconcile(remote.map(({ id }) => ({ groupId: id, from: starts.get(id) ?? null })));
+    await this.#dropFeeds(local);
+    cursors?.start();
+  }
+
+  async #openCursors(): Promise<CursorSet | undefined> {
+    const stream = this.#capture;
+    if (stream === null || this.#cursors !== undefined) return this.#cursors;
+    const { nc, jsm, terminalId, routes, createShipper, clock, log } = this.#options;
+    const flow: Flow = { originId: terminalId, topicId: this.#topic.id, incarnation: stream.incarnation };
+    const shipper = createShipper(flow, () => this.#topic);
+    const choose = (groupId: string, current: string | null): string | null => {
+      const group = this.#topic.groups.find((each) => each.id === groupId);
+      return group === undefined ? null : routes.choose(group, current);
+    };
+    const cursors = new CursorSet({ nc, jsm, stream, shipper, choose, clock, log });
+    await cursors.open();
+    this.#cursors = cursors;
+    return cursors;
+  }
+
+  /** The feed of a group that lives here; where cursors served it until now, it begins behind what they may have sent. */
+  async #feedOf(group: SnapshotGroup, cursors: CursorSet | undefined): Promise<FeedSource | null> {
+    const stream = this.#capture;
+    if (stream === null) return null;
+    const begin = (from: number | null): Promise<Feed> => ensureFeed(this.#options.jsm, stream.name, group, from);
+    const handedOver = await cursors?.retire(group.id, begin);
+    const { durable, deliverSubject } = handedOver ?? (await begin(null));
+    return { stream: stream.name, durable, deliverSubject };
+  }
+
+  /** Groups that were fed here and live elsewhere now: their cursors begin where the paused feed stopped. */
+  async #handOver(remote: SnapshotGroup[]): Promise<Map<string, number>> {
+    const starts = new Map<string, number>();
+    const stream = this.#capture;
+    if (stream === null) return starts;
+    const feeds = await listFeeds(this.#options.jsm, stream.name);
+    for (const group of remote) {
+      if (feeds.some((feed) => feed.groupId === group.id)) {
+        starts.set(group.id, (await pauseFeed(this.#options.jsm, stream.name, group)) + 1);
+      }
+    }
+    return starts;
+  }
+
+  async #dropFeeds(local: SnapshotGroup[]): Promise<void> {
+    const stream = this.#capture;
+    if (stream === null) return;
+    const { jsm } = this.#options;
+    for (const feed of await listFeeds(jsm, stream.name)) {
+      if (local.some((group) => group.id === feed.groupId)) continue;
+      await detachFeed(jsm, feed);
+      await deleteFeed(jsm, stream.name, feed.durable);
+    }
+  }
+}

@@ -1,0 +1,269 @@
+/**
+ * One end of a link: hellos that decide whether it is up, and frames as core NATS request and reply inside a window.
+ *
+ * Subjects (the leaf user's permissions allow no others): what I send is under `mb.l.<self>.<peer>.`, what I hear under
+ * `mb.l.<peer>.<self>.`; replies to me come under `….r.` there.
+ *
+ *   down ──a hello answered──▶ up ──nothing heard for silentAfterMs──▶ silent ──anything heard──▶ up
+ *    ▲                          └──────────── the server says the leaf connection closed ───────────┐
+ *    └──────────────────────────────────────────────────────────────────────────────────────────────┘ (also from silent)
+ * When it leaves `up`, every frame under way fails with E_LINK_DOWN: its sender knows nothing of its fate and sends again.
+ */
+import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
+import type { Clock } from '../clock.ts';
+import { BusError, type ErrorCode, errorText, isBusError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { statusCode } from '../nats/index.ts';
+import { LinkWindow } from './link-window.ts';
+
+export type LinkState = 'down' | 'up' | 'silent';
+
+export interface LinkSessionOptions {
+  nc: NatsConnection;
+  linkId: string;
+  /** site ids, as they stand in subjects */
+  self: string;
+  peer: string;
+  /** the peer's site name, for people */
+  peerName: string;
+  clock: Clock;
+  log: Logger;
+  helloMs?: number;
+  silentAfterMs?: number;
+  /** stores a frame; resolves when it is safe, throws a BusError to say busy (retry) or refused */
+  onFrame: (frame: Uint8Array) => Promise<void>;
+  /** a frame that needs no answer */
+  onNote: (frame: Uint8Array) => void;
+  onState: (state: LinkState, reason: string) => void;
+}
+
+/** First byte of a reply. */
+const answer = { stored: 0, busy: 1, refused: 2 } as const;
+const frameTimeoutMs = 60_000;
+const noResponders = 503;
+const noBytes = new Uint8Array(0);
+const decoder = new TextDecoder();
+
+interface Pending {
+  resolve: () => void;
+  reject: (error: unknown) => void;
+  deadline: NodeJS.Timeout;
+}
+
+export class LinkSession {
+  readonly #options: LinkSessionOptions;
+  readonly #out: string;
+  readonly #in: string;
+  readonly #window = new LinkWindow();
+  readonly #pending = new Map<string, Pending>();
+  #subscription: Subscription | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #state: LinkState = 'down';
+  #reason = 'not connected yet';
+  #sinceMs: number;
+  #lastHeardMs = Number.NEGATIVE_INFINITY;
+  #rttMs: number | null = null;
+  #helloSentAt = new Map<string, number>();
+  #serial = 0;
+
+  constructor(options: LinkSessionOptions) {
+    this.#options = options;
+    this.#out = `mb.l.${options.self}.${options.peer}.`;
+    this.#in = `mb.l.${options.peer}.${options.self}.`;
+    this.#sinceMs = options.clock.wallMs();
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  get reason(): string {
+    return this.#reason;
+  }
+
+  /** wall time of the last change of state, milliseconds since 1970 */
+  get sinceMs(): number {
+    return this.#sinceMs;
+  }
+
+  /** smoothed round trip of hellos, null until measured */
+  get rttMs(): number | null {
+    return this.#rttMs;
+  }
+
+  /** bytes under way or waiting for the window */
+  get backlogBytes(): number {
+    return this.#window.usedBytes;
+  }
+
+  /** Whether compressing is worth the CPU here: a long way, or a thin line. */
+  get isSlow(): boolean {
+    const rate = this.#window.rateBytesPerSecond;
+    return (this.#rttMs ?? 0) > 15 || (rate > 0 && rate < 12_500_000);
+  }
+
+  /** The largest frame that does not hog the link: a fraction of the window, at most what the server accepts. */
+  get maxFrameBytes(): number {
+    const limit = this.#options.nc.info?.max_payload ?? 1_048_576;
+    return Math.min(limit, Math.max(256 * 1024, this.#window.windowBytes / 4));
+  }
+
+  start(): void {
+    const { nc, helloMs = 250 } = this.#options;
+    this.#subscription = nc.subscribe(`${this.#in}>`, {
+      callback: (error, message) => {
+        if (error === null) this.#receive(message);
+      },
+    });
+    this.#hello();
+    this.#timer = setInterval(() => this.#beat(), helloMs);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#subscription?.unsubscribe();
+    this.#enter('down', 'stopped');
+  }
+
+  /** The server saw the leaf connection close or open: closed is certain, open still has to carry a hello. */
+  connectionChanged(isUp: boolean): void {
+    if (isUp) this.#hello();
+    else this.#enter('down', 'the leaf connection closed');
+  }
+
+  /** Sends a frame and resolves when the peer has stored it. E_LINK_DOWN E_PEER_BUSY E_PEER_REFUSED E_TIMEOUT */
+  async send(parts: Uint8Array): Promise<void> {
+    this.#mustBeUp();
+    await this.#window.acquire(parts.length);
+    const sentMs = this.#options.clock.monotonicMs();
+    try {
+      this.#mustBeUp();
+      await this.#request(parts);
+      this.#window.release(parts.length, this.#options.clock.monotonicMs() - sentMs);
+    } catch (error) {
+      this.#window.release(parts.length, null);
+      throw error;
+    }
+  }
+
+  /** Sends a frame that needs no answer; lost when the link is down. */
+  note(frame: Uint8Array): void {
+    if (this.#state === 'up') this.#options.nc.publish(`${this.#out}n`, frame);
+  }
+
+  #mustBeUp(): void {
+    if (this.#state === 'up') return;
+    throw new BusError('E_LINK_DOWN', `link to ${this.#options.peerName} is ${this.#state}: ${this.#reason}`);
+  }
+
+  #request(frame: Uint8Array): Promise<void> {
+    this.#serial += 1;
+    const token = `r.${this.#serial}`;
+    return new Promise((resolve, reject) => {
+      const deadline = setTimeout(() => {
+        this.#pending.delete(token);
+        reject(new BusError('E_TIMEOUT', `${this.#options.peerName} did not answer within ${frameTimeoutMs} ms`));
+      }, frameTimeoutMs);
+      this.#pending.set(token, { resolve, reject, deadline });
+      this.#options.nc.publish(`${this.#out}f`, frame, { reply: `${this.#in}${token}` });
+    });
+  }
+
+  #receive(message: Msg): void {
+    const token = message.subject.slice(this.#in.length);
+    if (message.data.length === 0 && statusCode(message) === noResponders) return this.#nobodyThere(token);
+    this.#heard();
+    if (token === 'f') void this.#takeFrame(message);
+    else if (token === 'n') this.#options.onNote(message.data);
+    else if (token === 'h') message.respond(noBytes);
+    else if (token.startsWith('r.')) this.#settle(token, message.data);
+    else if (token.startsWith('rh.')) this.#measure(token);
+  }
+
+  /** The server itself answered: no leaf connection, or no sidecar at its other end. */
+  #nobodyThere(token: string): void {
+    this.#helloSentAt.delete(token);
+    const pending = this.#pending.get(token);
+    if (pending !== undefined) {
+      this.#pending.delete(token);
+      clearTimeout(pending.deadline);
+      pending.reject(new BusError('E_LINK_DOWN', `nobody listens at ${this.#options.peerName}`));
+    }
+    this.#enter('down', 'nobody listens at the other end');
+  }
+
+  async #takeFrame(message: Msg): Promise<void> {
+    try {
+      await this.#options.onFrame(message.data);
+      message.respond(Uint8Array.of(answer.stored));
+    } catch (error) {
+      const isBusy = isBusError(error) && error.disposition === 'retry';
+      const text = Buffer.from(errorText(error)).subarray(0, 400);
+      message.respond(Buffer.concat([Uint8Array.of(isBusy ? answer.busy : answer.refused), text]));
+    }
+  }
+
+  #settle(token: string, data: Uint8Array): void {
+    const pending = this.#pending.get(token);
+    if (pending === undefined) return;
+    this.#pending.delete(token);
+    clearTimeout(pending.deadline);
+    if (data[0] === answer.stored) return pending.resolve();
+    const code: ErrorCode = data[0] === answer.busy ? 'E_PEER_BUSY' : 'E_PEER_REFUSED';
+    pending.reject(new BusError(code, `${this.#options.peerName}: ${decoder.decode(data.subarray(1, 400))}`));
+  }
+
+  #beat(): void {
+    const { clock, silentAfterMs = 2_500 } = this.#options;
+    const quietMs = clock.monotonicMs() - this.#lastHeardMs;
+    if (this.#state === 'up' && quietMs > silentAfterMs)
+      this.#enter('silent', `nothing heard for ${Math.round(quietMs)} ms`);
+    this.#hello();
+  }
+
+  #hello(): void {
+    const { nc, clock } = this.#options;
+    if (nc.isClosed()) return;
+    this.#serial += 1;
+    const token = `rh.${this.#serial}`;
+    if (this.#helloSentAt.size > 64) this.#helloSentAt.clear();
+    this.#helloSentAt.set(token, clock.monotonicMs());
+    nc.publish(`${this.#out}h`, noBytes, { reply: `${this.#in}${token}` });
+  }
+
+  #measure(token: string): void {
+    const sentAt = this.#helloSentAt.get(token);
+    if (sentAt === undefined) return;
+    this.#helloSentAt.delete(token);
+    const sample = this.#options.clock.monotonicMs() - sentAt;
+    this.#rttMs = this.#rttMs === null ? sample : this.#rttMs * 0.875 + sample * 0.125;
+    this.#enter('up', '');
+  }
+
+  #heard(): void {
+    this.#lastHeardMs = this.#options.clock.monotonicMs();
+    if (this.#state === 'silent') this.#enter('up', '');
+  }
+
+  #enter(state: LinkState, reason: string): void {
+    if (state === this.#state) return;
+    const { clock, log, peerName: peer } = this.#options;
+    this.#state = state;
+    this.#reason = reason;
+    this.#sinceMs = clock.wallMs();
+    log.info({ event: `link.${state}`, peer, reason }, `link to ${peer} is ${state}`);
+    if (state !== 'up') this.#failAll(new BusError('E_LINK_DOWN', `link to ${peer} is ${state}: ${reason}`));
+    this.#options.onState(state, reason);
+  }
+
+  #failAll(error: BusError): void {
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const each of pending) {
+      clearTimeout(each.deadline);
+      each.reject(error);
+    }
+    this.#helloSentAt.clear();
+    this.#window.reset(error);
+  }
+}
