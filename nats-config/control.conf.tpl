@@ -41,6 +41,7 @@ cluster {
   listen: {{clusterListen}}
   no_advertise: true
   compression: off
+  authorization { user: "replica", password: {{clusterSecret}}, timeout: 5 }
   tls {
     cert_file: {{certFile}}
     key_file: {{keyFile}}

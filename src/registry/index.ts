@@ -8,6 +8,7 @@ export { type EmbeddedPostgres, startEmbedded } from './embedded.ts';
 export { exportBusFile } from './export.ts';
 export { listLinks, setLinkCredential } from './links.ts';
 export { migrate } from './migrate.ts';
+export { listNames } from './names.ts';
 export { claimNonce, deleteOldNonces, keepAnswer, type NonceState } from './nonces.ts';
 export { beat, listReplicas, type Replica, removeReplica, replicaLifeMs } from './replicas.ts';
 export { listReports, storeReport } from './reports.ts';

@@ -18,7 +18,8 @@ import { findSite, listSites, type Site } from './sites.ts';
 import { listTerminals, type Terminal } from './terminals.ts';
 import { listTopics } from './topics.ts';
 
-export type ControlInfo = Snapshot['control'];
+/** what the bus's row does not say of the control plane */
+export type ControlInfo = Omit<Snapshot['control'], 'leafUrls'>;
 
 /** E_UNKNOWN_NOUN when the site is gone. */
 export async function buildSnapshot(db: Registry, siteId: string, control: ControlInfo): Promise<Snapshot> {
@@ -38,7 +39,7 @@ export async function buildSnapshot(db: Registry, siteId: string, control: Contr
         maxPayload: site.maxPayload,
         durability: site.durability,
       },
-      control,
+      control: { leafUrls: bus.replicaSet.split(' ').filter(Boolean), ...control },
       customers: await customersOf(trx, site),
     };
   });

@@ -1,0 +1,239 @@
+/**
+ * The control plane daemon, one replica: wiring, start, stop. Stateless over PostgreSQL; what it keeps on disk are its own
+ * addresses, its certificate and, without DATABASE_URL, the embedded database. Killed at any point, the next start adopts
+ * the nats-server and the PostgreSQL that it left behind.
+ */
+import { join, resolve } from 'node:path';
+import { callerKeyFromSeed, readAdminFile, serveControl, writeAdminFile } from './api/index.ts';
+import { Admins } from './control/admins.ts';
+import { Authorizer } from './control/authorize.ts';
+import { type ControlFile, readControlFile, readMasterKey } from './control/dir.ts';
+import { Dispatcher } from './control/dispatch.ts';
+import { type ControlIdentity, loadIdentity } from './control/identity.ts';
+import { lockControl } from './control/lock.ts';
+import { createControlMetrics } from './control/metrics.ts';
+import { ControlNats } from './control/nats.ts';
+import { publishNotices } from './control/notices.ts';
+import { announce, keepReplica, leave } from './control/replicas.ts';
+import { SnapshotService } from './control/snapshots.ts';
+import { adminUserJwt } from './control/users.ts';
+import { createKeyService } from './keys/service.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { type Logger, silentLogger } from './log.ts';
+import { createMetrics, serveMonitoring } from './metrics.ts';
+import {
+  databaseError,
+  getBus,
+  migrate,
+  openDatabase,
+  type Registry,
+  type Replica,
+  startEmbedded,
+} from './registry/index.ts';
+import { splitAddress } from './server/index.ts';
+import { formatCreds, keyFromSeed, writeFileAtomic } from './trust/index.ts';
+
+export { type InitControlOptions, initControl } from './control/dir.ts';
+
+export interface ControlOptions {
+  /** made by initControl */
+  dir: string;
+  /** absent: embedded PostgreSQL in `dir` */
+  databaseUrl?: string | undefined;
+  /** absent: master.key in `dir` */
+  masterKeyFile?: string | undefined;
+  /** host:port of /metrics, /healthz, /readyz, /status; default a free port of 127.0.0.1 */
+  monitor?: string | undefined;
+  log: Logger;
+  /** how long to wait for a database that does not answer at start, ms */
+  databaseWaitMs?: number;
+}
+
+export interface RunningControl {
+  readonly monitoringUrl: string;
+  stop(deadlineMs?: number): Promise<void>;
+}
+
+const version = '0.1.0';
+
+/** Starts a replica and returns when it answers requests. E_DATABASE_*, E_MASTER_KEY, E_CONTROL_*, E_PORT_TAKEN, E_NATS_SERVER_*. */
+export async function startControl(options: ControlOptions): Promise<RunningControl> {
+  const lifecycle = new Lifecycle(options.log);
+  try {
+    return await start(options, lifecycle);
+  } catch (error) {
+    await lifecycle.stop();
+    throw error;
+  }
+}
+
+/** Brings the database to this version's tables; an embedded one is started for it and stopped again. */
+export async function runMigrations(options: {
+  dir: string;
+  databaseUrl?: string | undefined;
+  log?: Logger;
+}): Promise<string[]> {
+  const lifecycle = new Lifecycle(options.log ?? silentLogger);
+  try {
+    const { db } = await connectDatabase({ ...options, log: options.log ?? silentLogger }, lifecycle);
+    return await migrate(db);
+  } finally {
+    await lifecycle.stop();
+  }
+}
+
+async function start(options: ControlOptions, lifecycle: Lifecycle): Promise<RunningControl> {
+  const { log } = options;
+  const dir = resolve(options.dir);
+  const file = await readControlFile(dir);
+  lifecycle.push('lock', await lockControl(dir));
+  const masterKey = await readMasterKey(dir, options.masterKeyFile);
+  const { db, url } = await connectDatabase({ ...options, dir }, lifecycle);
+  await migrate(db);
+  const identity = await loadIdentity(db, masterKey);
+  const { id: busId } = await getBus(db);
+
+  const self = {
+    id: file.replicaId,
+    route: file.advertiseCluster,
+    leafUrl: file.advertise,
+    clientUrl: file.advertiseClient,
+  };
+  const others = await announce({ db, self });
+  const nats = await ControlNats.start({
+    dir,
+    file,
+    identity,
+    log,
+    routes: routesOf(others, self.id),
+    signal: lifecycle.signal,
+  });
+  lifecycle.push('nats-server', () => nats.stop());
+  const nc = await nats.connect(identity.ctl, 'mbus-control');
+  lifecycle.push('connection', () => nc.close());
+
+  const admins = new Admins(db, masterKey);
+  await completeAdmin(dir, file, { busId, identity, admins });
+  const registry = createMetrics({ replica: file.replicaId });
+  const metrics = createControlMetrics(registry);
+  const state = { isDatabaseUp: true, version: 0, replicas: others };
+
+  const dispatcher = new Dispatcher({
+    db,
+    busId,
+    identity,
+    authorizer: new Authorizer({ db, admins, log }),
+    snapshots: new SnapshotService(db, identity.keys, identity.ca.certPem),
+    keyService: createKeyService({
+      db,
+      masterKey,
+      signer: { publicKey: identity.keys.signKey, sign: identity.keys.sign },
+      log,
+    }),
+    log,
+  });
+  const service = await serveControl({
+    nc,
+    busId,
+    keys: identity.keys,
+    answer: (call) => dispatcher.answer(call),
+    toBusError: databaseError,
+    log,
+    version,
+    onDone: metrics.onRequest,
+  });
+  lifecycle.push('service', async () => void (await service.stop()));
+
+  const onVersion = (value: number): void => {
+    state.version = value;
+    metrics.setVersion(value);
+  };
+  onVersion((await getBus(db)).version);
+  const background = new AbortController();
+  const loops = Promise.all([
+    keepReplica({
+      db,
+      self,
+      log,
+      signal: background.signal,
+      onReplicas: async (replicas) => {
+        state.replicas = [...replicas];
+        metrics.setReplicas(replicas.length);
+        await nats.setRoutes(routesOf(replicas, self.id));
+      },
+      onDatabase: (isUp) => {
+        state.isDatabaseUp = isUp;
+      },
+    }),
+    publishNotices({ url, nc, log, signal: background.signal, onVersion }),
+  ]);
+  lifecycle.push('loops', async () => {
+    background.abort();
+    await loops;
+  });
+  lifecycle.push('replica', () => leave(db, self.id));
+
+  const monitoring = await serveMonitoring(
+    registry,
+    {
+      notReady: () => [
+        ...(state.isDatabaseUp ? [] : ['the database does not answer']),
+        ...(nats.isRunning ? [] : ['nats-server does not run']),
+        ...(nc.isClosed() ? ['not connected to nats-server'] : []),
+      ],
+      status: () => ({
+        busId,
+        replicaId: self.id,
+        version: state.version,
+        replicas: state.replicas,
+        leafUrl: self.leafUrl,
+      }),
+    },
+    splitAddress(options.monitor ?? '127.0.0.1:0'),
+  );
+  lifecycle.push('monitoring', () => monitoring.close());
+  log.info({ event: 'control.ready', busId, replicaId: self.id, monitoring: monitoring.url }, 'control plane ready');
+  return { monitoringUrl: monitoring.url, stop: (deadlineMs) => lifecycle.stop(deadlineMs) };
+}
+
+async function connectDatabase(
+  options: Pick<ControlOptions, 'dir' | 'databaseUrl' | 'log' | 'databaseWaitMs'>,
+  lifecycle: Lifecycle,
+): Promise<{ db: Registry; url: string }> {
+  const { log, databaseWaitMs } = options;
+  let url = options.databaseUrl;
+  if (url === undefined) {
+    const postgres = await startEmbedded({ dir: join(resolve(options.dir), 'postgres'), log });
+    lifecycle.push('postgres', () => postgres.stop());
+    url = postgres.url;
+  }
+  const db = await openDatabase({
+    url,
+    log,
+    signal: lifecycle.signal,
+    ...(databaseWaitMs !== undefined && { waitMs: databaseWaitMs }),
+  });
+  lifecycle.push('database', () => db.destroy());
+  return { db, url };
+}
+
+function routesOf(replicas: readonly Replica[], self: string): string[] {
+  return replicas.filter((replica) => replica.id !== self).map((replica) => replica.route);
+}
+
+/** Fills the directory's admin identity with what only a running control plane knows. */
+async function completeAdmin(
+  dir: string,
+  file: ControlFile,
+  known: { busId: string; identity: ControlIdentity; admins: Admins },
+): Promise<void> {
+  const { busId, identity, admins } = known;
+  const admin = await readAdminFile(dir);
+  await admins.add(admin.id, callerKeyFromSeed(Buffer.from(admin.seed, 'base64url')).publicKey);
+  const user = keyFromSeed('user', admin.userSeed, 'admin.json');
+  const userJwt = await adminUserJwt(identity.ctl, admin.id, user.getPublicKey());
+  const { signKey, sealKey } = identity.keys;
+  const control = { busId, urls: [file.advertiseClient], caPem: identity.ca.certPem, signKey, sealKey, userJwt };
+  await writeAdminFile(dir, { ...admin, control });
+  await writeFileAtomic(join(dir, 'admin.creds'), formatCreds(userJwt, user));
+}

@@ -1,0 +1,100 @@
+/** What admins ask for: the declared bus, tokens, status, the audit log. */
+
+import { formatToken } from '../api/index.ts';
+import { busFileSchema } from '../config/bus-file.ts';
+import { requireBus } from '../config/check.ts';
+import { BusError } from '../errors.ts';
+import {
+  appendAudit,
+  applyBusFile,
+  createToken,
+  diffBusFile,
+  exportBusFile,
+  findSite,
+  getBus,
+  listAudit,
+  listNames,
+  listReplicas,
+  listReports,
+  listSites,
+  readConsistently,
+  tokenLifeMs,
+} from '../registry/index.ts';
+import { actorOf } from './authorize.ts';
+import type { Handler } from './context.ts';
+import { joinUser } from './users.ts';
+
+export const exportBus: Handler<'bus.export'> = ({ db }) =>
+  readConsistently(db, async (trx) => ({ version: (await getBus(trx)).version, file: await exportBusFile(trx) }));
+
+export const diffBus: Handler<'bus.diff'> = ({ db }, { request }) => diffBusFile(db, wholeFile(request.file));
+
+export const applyBus: Handler<'bus.apply'> = (_, { request, caller, db }) =>
+  applyBusFile(db, wholeFile(request.file), actorOf(caller), request.base);
+
+export const createJoinToken: Handler<'token.create'> = async ({ db, busId, identity }, { request, caller }) => {
+  const site = await findSite(db, { name: request.site });
+  if (!site) throw new BusError('E_UNKNOWN_NOUN', `there is no site ${request.site}`);
+  const customerId = request.customer === undefined ? null : await customerAt(db, request.customer, site.id, site.name);
+  const urls = (await listReplicas(db)).map((replica) => replica.clientUrl);
+  const { id, secret } = await db.transaction().execute(async (trx) => {
+    const token = await createToken(trx, { siteId: site.id, customerId });
+    const details = { tokenId: token.id, customer: request.customer };
+    await appendAudit(trx, { actor: actorOf(caller), action: 'token.create', noun: site.name, details });
+    return token;
+  });
+  const { signKey, sealKey } = identity.keys;
+  const user = await joinUser(identity.ctl, id, tokenLifeMs);
+  const control = { urls, caPem: identity.ca.certPem, signKey, sealKey };
+  return {
+    token: formatToken({ v: 1, id, secret, busId, site: site.name, ...control, ...user }),
+    expiresInMs: tokenLifeMs,
+  };
+};
+
+export const busStatus: Handler<'bus.status'> = async ({ db }) =>
+  readConsistently(db, async (trx) => {
+    const bus = await getBus(trx);
+    const reports = new Map((await listReports(trx)).map((report) => [report.siteId, report]));
+    const sites = await listSites(trx);
+    return {
+      busId: bus.id,
+      version: bus.version,
+      sites: sites.map(({ id, name, mode, requestKey }) => ({
+        id,
+        name,
+        mode,
+        state: requestKey === null ? 'declared' : 'joined',
+        reportAgeMs: reports.get(id)?.ageMs ?? null,
+        report: reports.get(id)?.report ?? null,
+      })),
+      names: await listNames(trx),
+      replicas: (await listReplicas(trx)).map(({ id, ageMs }) => ({ id, ageMs })),
+    };
+  });
+
+export const listAuditRows: Handler<'audit.list'> = async ({ db }, { request }) => ({
+  rows: await listAudit(db, request),
+});
+
+/** Whatever made the file, it is checked as a whole here too. */
+function wholeFile(file: unknown) {
+  return requireBus(busFileSchema.parse(file), 'the bus');
+}
+
+async function customerAt(
+  db: Parameters<typeof findSite>[0],
+  customer: string,
+  siteId: string,
+  site: string,
+): Promise<string> {
+  const row = await db
+    .selectFrom('terminals')
+    .innerJoin('customers', 'customers.id', 'terminals.customer_id')
+    .select('customers.id')
+    .where('customers.name', '=', customer)
+    .where('terminals.site_id', '=', siteId)
+    .executeTakeFirst();
+  if (row) return row.id;
+  throw new BusError('E_UNKNOWN_NOUN', `customer ${customer} has no terminal at ${site}`);
+}

@@ -1,0 +1,40 @@
+/**
+ * The admins' public keys. They stand among the stored secrets, so that a row in the database makes nobody an admin: the
+ * master key does. Each control directory's admin is added when that replica starts.
+ */
+import { listStored, loadOrCreateStored, loadStored, type Registry } from '../registry/index.ts';
+
+const prefix = 'admin:';
+
+export class Admins {
+  readonly #db: Registry;
+  readonly #masterKey: Uint8Array;
+  /** id by Ed25519 public key */
+  #byKey = new Map<string, string>();
+
+  constructor(db: Registry, masterKey: Uint8Array) {
+    this.#db = db;
+    this.#masterKey = masterKey;
+  }
+
+  async add(id: string, publicKey: string): Promise<void> {
+    await loadOrCreateStored(this.#db, this.#masterKey, `${prefix}${id}`, () => Buffer.from(publicKey));
+    await this.#load();
+  }
+
+  /** The admin's id, also of one that another replica added meanwhile. */
+  async find(publicKey: string): Promise<string | undefined> {
+    if (!this.#byKey.has(publicKey)) await this.#load();
+    return this.#byKey.get(publicKey);
+  }
+
+  async #load(): Promise<void> {
+    const known = new Set(this.#byKey.values());
+    for (const name of await listStored(this.#db, prefix)) {
+      const id = name.slice(prefix.length);
+      if (known.has(id)) continue;
+      const key = await loadStored(this.#db, this.#masterKey, name);
+      if (key) this.#byKey.set(key.toString('utf8'), id);
+    }
+  }
+}

@@ -1,0 +1,50 @@
+/** NATS users of the control plane's own server: the replicas' service, admins, sites, and sites that join. */
+import { callerRights } from '../api/index.ts';
+import { createKey, encodeUserJwt, type Rights, seedText } from '../trust/index.ts';
+import type { AccountIdentity } from './identity.ts';
+
+export interface UserCredential {
+  userJwt: string;
+  userSeed: string;
+}
+
+/** A user without limits, made in memory for a connection of this process. */
+export async function ownUser(account: AccountIdentity, name: string): Promise<UserCredential> {
+  const user = createKey('user');
+  const userJwt = await encodeUserJwt({ name, connections: ['STANDARD'] }, user.getPublicKey(), account.key);
+  return { userJwt, userSeed: seedText(user) };
+}
+
+/** The token of a site's control link, for the key it made itself. */
+export function siteUserJwt(
+  ctl: AccountIdentity,
+  site: { id: string; name: string },
+  controlUser: string,
+): Promise<string> {
+  const rights = rightsOf(callerRights(site.id));
+  return encodeUserJwt({ name: `site ${site.name}`, rights, connections: ['LEAFNODE'] }, controlUser, ctl.key);
+}
+
+/** `nats micro ls` works with an admin's credential too. */
+export function adminUserJwt(ctl: AccountIdentity, adminId: string, user: string): Promise<string> {
+  const { publish, subscribe } = callerRights(adminId);
+  const rights = rightsOf({ publish: [...publish, '$SRV.>'], subscribe: [...subscribe, '_INBOX.>'] });
+  return encodeUserJwt({ name: `admin ${adminId}`, rights, connections: ['STANDARD'] }, user, ctl.key);
+}
+
+/** Good for enrol.site under the token's own branch, until the token ends. */
+export async function joinUser(ctl: AccountIdentity, tokenId: string, lifeMs: number): Promise<UserCredential> {
+  const user = createKey('user');
+  const rights = rightsOf(callerRights(tokenId, 'enrol.site'));
+  const expires = Math.ceil((Date.now() + lifeMs) / 1000);
+  const userJwt = await encodeUserJwt(
+    { name: `join ${tokenId}`, rights, connections: ['STANDARD'], expires },
+    user.getPublicKey(),
+    ctl.key,
+  );
+  return { userJwt, userSeed: seedText(user) };
+}
+
+function rightsOf({ publish, subscribe }: { publish: string[]; subscribe: string[] }): Rights {
+  return { publish: { allow: publish, deny: [] }, subscribe: { allow: subscribe, deny: [] } };
+}
