@@ -1,7 +1,9 @@
 /** Plain NATS connections to a control replica's client listener: TLS 1.3 against the bus's own CA. */
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { jwtAuthenticator, type NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { BusError } from '../errors.ts';
+import { splitAddress } from '../server/index.ts';
 
 export interface ControlEndpoint {
   /** host:port, tried in turn */
@@ -13,6 +15,9 @@ export interface ControlEndpoint {
   name: string;
 }
 
+/** Common names of replicas' certificates begin with it; a site's name holds no blank, so none can pass for one. */
+export const controlCertificatePrefix = 'control ';
+
 /** E_CONTROL_AWAY when none of them answers. The CA decides, so a wrong machine at the address is refused too. */
 export async function connectControl(
   endpoint: ControlEndpoint,
@@ -23,7 +28,7 @@ export async function connectControl(
     return await connect({
       servers: endpoint.urls.map((url) => `tls://${url}`),
       authenticator: jwtAuthenticator(endpoint.userJwt, new TextEncoder().encode(endpoint.userSeed)),
-      tls: { ca: endpoint.caPem },
+      tls: controlTls(endpoint),
       name: endpoint.name,
       timeout: timeoutMs,
       maxReconnectAttempts: isForever ? -1 : 10,
@@ -34,4 +39,16 @@ export async function connectControl(
   } catch (cause) {
     throw new BusError('E_CONTROL_AWAY', `no control plane could be reached at ${endpoint.urls.join(', ')}`, { cause });
   }
+}
+
+/** The client library hands no IP address to TLS, so the certificate is compared here, with every address we may dial. */
+function controlTls({ urls, caPem }: ControlEndpoint) {
+  const hosts = urls.map((url) => splitAddress(url).host);
+  const check = (_: string, certificate: PeerCertificate): Error | undefined => {
+    const problems = hosts.map((host) => checkServerIdentity(host, certificate));
+    const isControl = String(certificate.subject.CN).startsWith(controlCertificatePrefix);
+    if (isControl && problems.includes(undefined)) return undefined;
+    return new BusError('E_CERTIFICATE', `the certificate at ${urls.join(', ')} is not that of a control plane there`);
+  };
+  return { ca: caPem, checkServerIdentity: check };
 }

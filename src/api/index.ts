@@ -1,7 +1,7 @@
 /** The control API: methods, frame, client and server, joining, snapshots. The only door of this folder. */
 export { type AdminFile, createAdminClient, readAdminFile, writeAdminFile } from './admin.ts';
 export { type ControlClientOptions, createControlClient } from './client.ts';
-export { type ControlEndpoint, connectControl } from './connect.ts';
+export { type ControlEndpoint, connectControl, controlCertificatePrefix } from './connect.ts';
 export {
   type CallerKey,
   type ControlKeys,

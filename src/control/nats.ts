@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/nats-core';
-import { connectControl } from '../api/index.ts';
+import { connectControl, controlCertificatePrefix } from '../api/index.ts';
 import { backoffMs } from '../backoff.ts';
 import { systemClock } from '../clock.ts';
 import { errorText } from '../errors.ts';
@@ -164,7 +164,7 @@ async function ensureCertificate({ dir, file, identity }: ControlNatsOptions): P
   const present = (await readFileIfThere(certPath(dir)))?.toString('utf8');
   if (present && isStillGood(present, names)) return;
   const keyPem = (await readFileIfThere(keyPath(dir)))?.toString('utf8');
-  const commonName = `control ${file.replicaId}`;
+  const commonName = `${controlCertificatePrefix}${file.replicaId}`;
   const csr = await createCsr({ commonName, ...(keyPem !== undefined && { keyPem }) });
   const certPem = issueCertificate({ ca: identity.ca, csrPem: csr.csrPem, commonName, names, days: certificateDays });
   await writeFileAtomic(keyPath(dir), csr.keyPem);
