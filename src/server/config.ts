@@ -88,7 +88,9 @@ export function renderControlConfig(options: ControlConfigOptions): string {
       clusterName: options.clusterName,
       clusterListen: options.clusterListen,
       clusterSecret: options.clusterSecret,
-      routes: options.routes.map((route) => `nats-route://replica:${options.clusterSecret}@${route}`),
+      routes: options.routes.map(
+        (route) => `nats-route://replica:${encodeURIComponent(options.clusterSecret)}@${route}`,
+      ),
     },
     { leafListener: leafListener(options.leafListen, options.tls) },
   );
