@@ -34,7 +34,7 @@ export function declaredLinks(file: BusFile): DeclaredLink[] {
 }
 
 export interface LocalAddresses {
-  /** leaf port of each server-mode site */
+  /** leaf port of each site; one in client mode has no address to use it for */
   leafPorts: ReadonlyMap<string, number>;
   /** proxy port of each link */
   proxyPorts: ReadonlyMap<LinkName, number>;
@@ -45,7 +45,7 @@ export function localBusFile(file: BusFile, addresses: LocalAddresses): BusFile 
   return {
     sites: file.sites.map((site) => {
       const port = addresses.leafPorts.get(site.name);
-      return port === undefined ? site : { ...site, address: `127.0.0.1:${port}` };
+      return port === undefined || site.mode === 'client' ? site : { ...site, address: `127.0.0.1:${port}` };
     }),
     customers: file.customers.map((customer) => localCustomer(customer, addresses)),
   };

@@ -34,6 +34,7 @@ test('every address becomes local, every link goes by way of its proxy, and noth
     leafPorts: new Map([
       ['tokyo', 11_001],
       ['frankfurt', 11_002],
+      ['virginia', 11_003],
     ]),
     proxyPorts: new Map([
       ['link/acme/frankfurt/tokyo', 12_001],
