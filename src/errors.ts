@@ -164,6 +164,11 @@ export const errorRegistry = {
     summary: 'nats-server refused an account or a configuration.',
     remedy: 'The message quotes its reason; the rest of the site goes on.',
   },
+  E_SERVER_RESTART: {
+    disposition: 'park',
+    summary: 'A changed setting of a site needs a restart of its nats-server.',
+    remedy: 'Restart nats-server of that site at a quiet moment; everything else is in place already.',
+  },
   E_SITE_DIR: {
     disposition: 'fatal',
     summary: 'The directory is not that of a joined site, or it is damaged.',

@@ -50,7 +50,10 @@ export class Lifecycle {
       try {
         await step.release();
       } catch (error) {
-        this.#log.warn({ event: 'lifecycle.release-failed', step: step.name, err: error }, 'a part did not stop cleanly');
+        this.#log.warn(
+          { event: 'lifecycle.release-failed', step: step.name, err: error },
+          'a part did not stop cleanly',
+        );
       }
     }
   }

@@ -42,7 +42,11 @@ export async function serveMonitoring(
         return send(200, 'text/plain', 'ok\n');
       case '/readyz': {
         const reasons = health.notReady();
-        return send(reasons.length === 0 ? 200 : 503, 'application/json', JSON.stringify({ ready: reasons.length === 0, reasons }));
+        return send(
+          reasons.length === 0 ? 200 : 503,
+          'application/json',
+          JSON.stringify({ ready: reasons.length === 0, reasons }),
+        );
       }
       case '/status':
         return send(200, 'application/json', JSON.stringify(health.status()));

@@ -17,8 +17,7 @@ interface SubOptions extends AppOptions, JsonOption {
 }
 
 // A pull never asks for more than is still wanted: what a client leaves unread comes back only after the ack wait.
-const pullMessages = 64;
-const pullBytes = 16 * 1024 * 1024;
+const pullMessages = 50;
 const pullExpiresMs = 2_000;
 
 export function register(program: Command): void {
@@ -44,9 +43,9 @@ async function sub(text: string, options: SubOptions): Promise<void> {
   const topic = checkName('topic', topicText);
   const group = checkName('group', groupText);
   await withApp(options, async (nc) => {
+    const consumer = await openGroup(nc, topic, group);
     const refused = untilRefused(nc);
     refused.catch(() => {});
-    const consumer = await Promise.race([openGroup(nc, topic, group), refused]);
     const done = await Promise.race([consumeAll(consumer, options), refused]);
     talk(`${done} ${done === 1 ? 'message' : 'messages'}`);
   });
@@ -56,12 +55,14 @@ async function sub(text: string, options: SubOptions): Promise<void> {
 async function openGroup(nc: NatsConnection, topic: string, group: string): Promise<Consumer> {
   const { jetstream } = await import('@nats-io/jetstream');
   const js = jetstream(nc, { timeout: 5_000 });
-  const tries = [`${topic}@${group}`, topic].map((stream) => js.consumers.get(stream, group));
-  try {
-    return await Promise.any(tries);
-  } catch (cause) {
-    const reason = cause instanceof AggregateError ? errorText(cause.errors[0]) : errorText(cause);
-    throw new BusError('E_APP_REFUSED', `group ${topic}@${group}: ${reason}`, { cause });
+  const own = await js.consumers.get(`${topic}@${group}`, group).catch(toReason);
+  if (!(own instanceof BusError)) return own;
+  const shared = await js.consumers.get(topic, group).catch(toReason);
+  if (!(shared instanceof BusError)) return shared;
+  throw own;
+
+  function toReason(cause: unknown): BusError {
+    return new BusError('E_APP_REFUSED', `group ${topic}@${group}: ${errorText(cause)}`, { cause });
   }
 }
 
@@ -90,7 +91,7 @@ async function consumeAll(consumer: Consumer, options: SubOptions): Promise<numb
 
 async function pull(consumer: Consumer, wanted: number): Promise<AsyncIterable<JsMsg>> {
   try {
-    return await consumer.fetch({ max_messages: wanted, max_bytes: pullBytes, expires: pullExpiresMs });
+    return await consumer.fetch({ max_messages: wanted, expires: pullExpiresMs });
   } catch (cause) {
     if (isBusError(cause)) throw cause;
     throw new BusError('E_SERVER_AWAY', `cannot fetch: ${errorText(cause)}`, { cause });

@@ -16,7 +16,6 @@ export function addRun(sidecar: Command): void {
     .addOption(siteDirOption())
     .option('--external-server', 'somebody else starts nats-server; wait for it')
     .option('--monitor <host:port>', 'where /metrics, /healthz and /readyz answer', hostPort)
-    .option('--monitor <host:port>', 'where /metrics, /healthz and /readyz answer', hostPort)
     .addHelpText('after', '\nExample:\n  $ mbus sidecar run --dir /var/lib/mbus-site')
     .action(run);
 }

@@ -249,7 +249,10 @@ export class Cursor {
     }
     if (this.#state !== 'reading') return;
     const blocked = this.unreachable();
-    if (blocked.length > 0) return this.#fail(new BusError('E_LINK_DOWN', 'no path to a terminal'));
+    if (blocked.length > 0) {
+      this.#fail(new BusError('E_LINK_DOWN', 'no path to a terminal'));
+      return;
+    }
     const oldest = this.#inFlight[0];
     if (oldest?.storedAtMs === undefined) return;
     const patienceMs = Math.max(

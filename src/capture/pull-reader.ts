@@ -174,7 +174,8 @@ export class PullReader {
     const { seq, delivery, timeNs } = parseAckSubject(ackSubject);
     if (delivery !== this.#lastDelivery + 1) {
       this.#isRunning = false;
-      return this.#options.onLost(`delivery ${delivery} follows ${this.#lastDelivery}`);
+      this.#options.onLost(`delivery ${delivery} follows ${this.#lastDelivery}`);
+      return;
     }
     this.#lastDelivery = delivery;
     if (seq <= this.#lastSeq) return;

@@ -4,6 +4,7 @@
  */
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { SiteReport } from '../api/methods.ts';
+import { systemClock } from '../clock.ts';
 import type { SnapshotGroup } from '../api/snapshot.ts';
 import { isBusError } from '../errors.ts';
 import { natsCall } from '../nats/index.ts';
@@ -17,7 +18,7 @@ export async function reportTerminal(terminal: Terminal): Promise<TerminalReport
     linkId: side.linkId,
     state: session.state,
     rttMs: session.rttMs,
-    sinceMs: session.sinceMs,
+    sinceMs: Math.max(0, systemClock.wallMs() - session.sinceMs),
     reason: session.reason,
   }));
   const { jsm } = terminal;

@@ -171,7 +171,10 @@ export class LinkSession {
 
   #receive(message: Msg): void {
     const token = message.subject.slice(this.#in.length);
-    if (message.data.length === 0 && statusCode(message) === noResponders) return this.#nobodyThere(token);
+    if (message.data.length === 0 && statusCode(message) === noResponders) {
+      this.#nobodyThere(token);
+      return;
+    }
     this.#heard();
     if (token === 'f') void this.#takeFrame(message);
     else if (token === 'n') this.#options.onNote(message.data);
@@ -208,7 +211,10 @@ export class LinkSession {
     if (pending === undefined) return;
     this.#pending.delete(token);
     clearTimeout(pending.deadline);
-    if (data[0] === answer.stored) return pending.resolve();
+    if (data[0] === answer.stored) {
+      pending.resolve();
+      return;
+    }
     const code: ErrorCode = data[0] === answer.busy ? 'E_PEER_BUSY' : 'E_PEER_REFUSED';
     pending.reject(new BusError(code, `${this.#options.peerName}: ${decoder.decode(data.subarray(1, 400))}`));
   }
