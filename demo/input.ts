@@ -104,7 +104,7 @@ async function readPlain(path: string): Promise<Buffer> {
 async function readRecordings(): Promise<DemoEvent[]> {
   const quakes = await readQuakes();
   const flights = await readFlights();
-  const every = Math.ceil(flights.length / quakes.length);
+  const every = Math.floor(flights.length / quakes.length);
   return flights.flatMap((flight, index) => {
     const quake = index % every === 0 ? quakes[index / every] : undefined;
     return quake ? [flight, quake] : [flight];

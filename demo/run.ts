@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { LabInfo } from '../src/lab/index.ts';
 import { type AppAccess, type AppClient, connectApp, generations, type OutgoingMessage } from './clients.ts';
 import { Eavesdropper } from './eavesdropper.ts';
+import { type InsideTls, listenInside } from './inside-tls.ts';
 import { Intruder } from './isolation.ts';
 import { Ledger } from './ledger.ts';
 import { cutVirginia } from './outage.ts';
@@ -22,6 +23,8 @@ const cutMs = 3000;
 const patienceMs = 30_000;
 const quietMs = 2000;
 const pollMs = 50;
+/** the site that every link ends at */
+const hub = 'frankfurt';
 
 export interface RunOptions {
   dir: string;
@@ -49,6 +52,7 @@ class DemoRun {
   readonly #intruder: Intruder;
   readonly #clients: AppClient[] = [];
   readonly #problems: string[] = [];
+  #inside: InsideTls | undefined;
   /** deliveries owed to all groups together */
   #owed = 0;
   #acked = 0;
@@ -82,7 +86,11 @@ class DemoRun {
 
   async close(): Promise<void> {
     this.#ear.close();
-    await Promise.allSettled([this.#intruder.close(), ...this.#clients.map((client) => client.close())]);
+    await Promise.allSettled([
+      this.#inside?.close(),
+      this.#intruder.close(),
+      ...this.#clients.map((client) => client.close()),
+    ]);
   }
 
   get #total(): number {
@@ -101,9 +109,11 @@ class DemoRun {
   }
 
   async #listenOnWires(): Promise<void> {
-    const { dir } = this.#options;
+    const { dir, lab } = this.#options;
     for (const customer of customers) for (const [a, b] of links) await this.#ear.tap(dir, { customer, a, b });
     for (const control of sites) await this.#ear.tap(dir, { control });
+    const nats = lab.sites[hub]?.nats ?? '';
+    this.#inside = await listenInside(dir, hub, nats, (account, bytes) => this.#ear.hear(account, bytes));
   }
 
   /** Every group is consumed by both client generations at once. */
@@ -135,10 +145,22 @@ class DemoRun {
   async #cutHalfWay(): Promise<void> {
     const { dir, progress, signal } = this.#options;
     while (this.#acked < this.#total / 2) await delay(pollMs, undefined, { signal });
+    await this.#inside?.close();
+    this.#checkInside();
     progress.say('cutting the link frankfurt-virginia of both customers');
     const { leakedBytes, lastedMs } = await cutVirginia(dir, cutMs, () => this.#intruder.attack());
     progress.say(`link restored after ${(lastedMs / 1000).toFixed(1)} s; ${leakedBytes} bytes passed meanwhile`);
     if (leakedBytes !== 0) this.#problems.push(`${leakedBytes} bytes passed a link that was cut`);
+  }
+
+  /** An empty search proves something only when there was something to search. */
+  #checkInside(): void {
+    const { bytesAboveTls, heard } = this.#ear;
+    const bytes = bytesAboveTls.toLocaleString('en');
+    this.#options.progress.say(
+      `inside TLS: ${bytes} bytes heard, plaintext found ${heard.plaintextFound} times so far`,
+    );
+    if (bytesAboveTls === 0) this.#problems.push('nothing was heard inside TLS, so that search proved nothing');
   }
 
   async #untilComplete(): Promise<void> {
