@@ -8,11 +8,12 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statS
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/nats-core';
-import { BusError, errorText } from '../errors.ts';
+import { BusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { type ConfigAddresses, readConfigAddresses } from './addresses.ts';
 import { isHealthy } from './health.ts';
 import { processArguments } from './process-info.ts';
+import { systemRequest } from './system-request.ts';
 
 export interface EnsureOptions {
   /** path of nats-server */
@@ -173,16 +174,7 @@ function lastLines(path: string, from: number): string {
 
 /** Reads the configuration again, without a restart. `system` is a connection of account SYS. E_SERVER_REFUSED with the reason. */
 export async function reloadServer(system: NatsConnection): Promise<void> {
-  const id = system.info?.server_id;
-  let answer: { error?: { description?: string } };
-  try {
-    const message = await system.request(`$SYS.REQ.SERVER.${id}.RELOAD`, '', { timeout: 10_000 });
-    answer = message.json();
-  } catch (cause) {
-    throw new BusError('E_SERVER_AWAY', `nats-server did not answer a reload: ${errorText(cause)}`, { cause });
-  }
-  if (answer.error)
-    throw new BusError('E_SERVER_REFUSED', `nats-server refused its configuration: ${answer.error.description ?? ''}`);
+  await systemRequest(system, (id) => `$SYS.REQ.SERVER.${id}.RELOAD`);
 }
 
 function isServer(pid: number, configPath: string): boolean {

@@ -6,4 +6,5 @@ export * from './find.ts';
 export { isHealthy } from './health.ts';
 export { withLock } from './lock.ts';
 export { processArguments, processStart } from './process-info.ts';
+export { systemRequest } from './system-request.ts';
 export { minimumVersion } from './version.ts';

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/nats-core';
-import { BusError, errorText } from '../errors.ts';
+import { systemRequest } from '../server/index.ts';
 import { encodeAccountJwt, encodeDeleteJwt, type KeyPair } from '../trust/index.ts';
 import type { DesiredAccount } from './accounts.ts';
 import type { SiteDir } from './dir.ts';
@@ -40,7 +40,7 @@ export class AccountStore {
     const isNewServer = serverId !== this.#pushedTo;
     const next = await Promise.all(desired.map(async (account) => [account.key, await this.#encode(account)] as const));
     const due = next.filter(([key, kept]) => isNewServer || this.#kept[key] !== kept);
-    for (const [, { jwt }] of due) await claimsRequest(system, '$SYS.REQ.CLAIMS.UPDATE', jwt);
+    for (const [, { jwt }] of due) await systemRequest(system, () => '$SYS.REQ.CLAIMS.UPDATE', jwt);
     const changed = due.filter(([key, kept]) => this.#kept[key] !== kept).map(([key]) => key);
     if (changed.length > 0) {
       this.#kept = { ...this.#kept, ...Object.fromEntries(next) };
@@ -56,7 +56,7 @@ export class AccountStore {
     const gone = Object.keys(this.#kept).filter((key) => !wanted.has(key));
     if (gone.length === 0) return [];
     const accounts = gone.map((key) => this.#kept[key]?.publicKey ?? '').filter(Boolean);
-    await claimsRequest(system, '$SYS.REQ.CLAIMS.DELETE', await encodeDeleteJwt(accounts, this.#operator));
+    await systemRequest(system, () => '$SYS.REQ.CLAIMS.DELETE', await encodeDeleteJwt(accounts, this.#operator));
     this.#kept = Object.fromEntries(Object.entries(this.#kept).filter(([key]) => wanted.has(key)));
     await this.#save();
     return gone;
@@ -73,15 +73,4 @@ export class AccountStore {
   #save(): Promise<void> {
     return this.#dir.writeJson(fileName, this.#kept);
   }
-}
-
-async function claimsRequest(system: NatsConnection, subject: string, body: string): Promise<void> {
-  let answer: { error?: { description?: string } };
-  try {
-    answer = (await system.request(subject, body, { timeout: 10_000 })).json();
-  } catch (cause) {
-    throw new BusError('E_SERVER_AWAY', `nats-server did not answer ${subject}: ${errorText(cause)}`, { cause });
-  }
-  if (answer.error)
-    throw new BusError('E_SERVER_REFUSED', `nats-server refused an account: ${answer.error.description ?? ''}`);
 }

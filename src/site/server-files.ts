@@ -7,6 +7,7 @@ import type { Logger } from '../log.ts';
 import {
   ensureServer,
   type FindOptions,
+  findRunning,
   findServer,
   type LeafRemote,
   type RunningServer,
@@ -32,55 +33,72 @@ export interface ServerPlan {
   remotes: LeafRemote[];
 }
 
-const planFile = 'nats/plan.json';
+/** Settings the server takes at its start only. */
+export type StartSettings = Pick<ServerPlan, 'hasLeafListener' | 'durability'>;
 
-/** Finds or adopts the site's server and returns when it is healthy; needs no sidecar and no control plane. */
+const planFile = 'nats/plan.json';
+const startFile = 'nats/started-with.json';
+
+/** Starts or adopts the site's server and returns when it is healthy; needs no sidecar and no control plane. */
 export async function startSiteServer(options: {
   dir: SiteDir;
   log: Logger;
   find?: FindOptions;
   signal?: AbortSignal;
 }): Promise<RunningServer> {
-  const { dir, log } = options;
-  const [{ path }] = await Promise.all([findServer(options.find), writeServerConfig(dir)]);
-  return ensureServer({
-    binary: path,
-    configPath: serverConfigPath(dir),
-    dir: dir.at('nats'),
-    log,
-    ...(options.signal ? { signal: options.signal } : {}),
-  });
+  const { dir, log, signal } = options;
+  const place = { dir: dir.at('nats'), configPath: serverConfigPath(dir) };
+  const { path } = await findServer(options.find);
+  if (!findRunning(place)) {
+    const plan = (await readPlan(dir)) ?? barePlan(dir);
+    await dir.writeJson(startFile, { hasLeafListener: plan.hasLeafListener, durability: plan.durability });
+    await writeServerConfig(dir, plan);
+  }
+  return ensureServer({ binary: path, ...place, log, ...(signal ? { signal } : {}) });
+}
+
+/** What the last apply wanted; undefined before the first. */
+export function readPlan(dir: SiteDir): Promise<ServerPlan | undefined> {
+  return dir.readJson<ServerPlan>(planFile);
+}
+
+/** Keeps the plan for the next start of the server, whoever starts it. */
+export function storePlan(dir: SiteDir, plan: ServerPlan): Promise<void> {
+  return dir.writeJson(planFile, plan);
+}
+
+/** What the server that runs was started with. */
+export async function readStartSettings(dir: SiteDir): Promise<StartSettings> {
+  return (await dir.readJson<StartSettings>(startFile)) ?? barePlan(dir);
 }
 
 export function serverConfigPath(dir: SiteDir): string {
   return dir.at('nats/server.conf');
 }
 
-/** Renders the configuration for `plan`, or for the last plan there was. Returns its text. */
-export async function writeServerConfig(dir: SiteDir, plan?: ServerPlan): Promise<string> {
-  const used = plan ?? (await dir.readJson<ServerPlan>(planFile)) ?? barePlan(dir);
+/** Renders the configuration for the plan and returns its text. */
+export async function writeServerConfig(dir: SiteDir, plan: ServerPlan): Promise<string> {
   const controlCreds = await writeControlCreds(dir);
   const { operatorJwt, preload, systemAccount, controlAccount } = await fixedTokens(dir);
-  const controlUrls = dir.file.controlVia ?? used.controlUrls;
+  const controlUrls = dir.file.controlVia ?? plan.controlUrls;
   const control = { urls: controlUrls, account: controlAccount, credsFile: controlCreds };
   const text = renderSiteConfig({
     serverName: dir.file.siteId,
     listen: dir.file.listen,
     monitor: dir.file.monitor,
-    leafListen: used.hasLeafListener ? (dir.file.leafListen ?? undefined) : undefined,
+    leafListen: plan.hasLeafListener ? (dir.file.leafListen ?? undefined) : undefined,
     logFile: dir.at('nats/nats-server.log'),
     operatorJwt,
     systemAccount,
     preload,
     resolverDir: dir.at('nats/jwt'),
     tls: dir.tls,
-    maxPayload: used.maxPayload,
-    durability: used.durability,
+    maxPayload: plan.maxPayload,
+    durability: plan.durability,
     storeDir: dir.at('nats/store'),
     ...(dir.file.maxStoreBytes === undefined ? {} : { maxStoreBytes: dir.file.maxStoreBytes }),
-    remotes: [...(controlUrls.length > 0 ? [control] : []), ...used.remotes],
+    remotes: [...(controlUrls.length > 0 ? [control] : []), ...plan.remotes],
   });
-  if (plan) await dir.writeJson(planFile, plan);
   await writeFileAtomic(serverConfigPath(dir), text);
   return text;
 }

@@ -23,7 +23,14 @@ import { LinkWatch } from './link-watch.ts';
 import { type LinkSide, linkSides } from './links.ts';
 import { appRights } from './permissions.ts';
 import { type IsTopicReady, rememberReady } from './ready-topics.ts';
-import { startSiteServer, writeServerConfig } from './server-files.ts';
+import {
+  readPlan,
+  readStartSettings,
+  type ServerPlan,
+  startSiteServer,
+  storePlan,
+  writeServerConfig,
+} from './server-files.ts';
 
 export interface SiteServerOptions {
   dir: SiteDir;
@@ -51,6 +58,7 @@ export class SiteServer {
   #system: NatsConnection | undefined;
   #accounts: AccountStore | undefined;
   #watch: LinkWatch | undefined;
+  #cancelWatch: (() => void) | undefined;
   #links = new Map<string, LinkSide>();
   /** digest of the configuration and certificates the server has loaded */
   #loaded: string | undefined;
@@ -108,6 +116,24 @@ export class SiteServer {
     return this.#needWatch().onChange(listener);
   }
 
+  /**
+   * Makes a link this site dials start anew, for a leaf connection that has stopped trying. The others are not disturbed.
+   * Nothing happens for a link the peer dials.
+   */
+  redial(linkId: string): Promise<void> {
+    const next = this.#applying.then(async () => {
+      const plan = await readPlan(this.#dir);
+      const account = await this.#publicKey(this.linkSide(linkId).account);
+      if (!plan?.remotes.some((remote) => remote.account === account)) return;
+      const started = await readStartSettings(this.#dir);
+      const remotes = plan.remotes.map((r) => (r.account === account ? { ...r, isDisabled: true } : r));
+      await this.#load({ ...plan, ...started, remotes });
+      await this.#load({ ...plan, ...started });
+    });
+    this.#applying = next.catch(() => undefined);
+    return next;
+  }
+
   /** nats-server's version, as it says itself. */
   get version(): string {
     return this.#system?.info?.version ?? '';
@@ -117,6 +143,7 @@ export class SiteServer {
   async close(): Promise<void> {
     this.#abort.abort(new BusError('E_SERVER_AWAY', 'the site is closing'));
     await this.#applying;
+    this.#cancelWatch?.();
     this.#watch?.stop();
     await Promise.all([...this.#connections].map((connection) => connection.close()));
   }
@@ -131,16 +158,14 @@ export class SiteServer {
     const { signal } = this.#abort;
     const { find } = this.#options;
     this.#server = await startSiteServer({ dir: this.#dir, log: this.#log, signal, ...(find ? { find } : {}) });
-    const cancel = this.#server.onExit(() => {
+    this.#cancelWatch = this.#server.onExit(() => {
       if (signal.aborted) return;
       this.#log.warn({ event: 'server.died' }, 'nats-server is gone, starting it again');
       void retryForever(() => this.#startServer(), { signal }).catch(() => undefined);
     });
-    signal.addEventListener('abort', cancel, { once: true });
   }
 
   async #waitForServer(): Promise<void> {
-    await writeServerConfig(this.#dir);
     const { signal } = this.#abort;
     const ask = async (): Promise<void> => {
       if (!(await isHealthy(this.#dir.file)))
@@ -159,7 +184,7 @@ export class SiteServer {
     const desired = desiredAccounts(snapshot, (customerId) => scopes.get(customerId) ?? []);
     const changed = await accounts.push(system, desired);
     const problems = await this.#configure(snapshot, sides);
-    const removed = problems.length > 0 ? [] : await accounts.prune(system, desired);
+    const removed = problems.some((p) => p.code === 'E_SERVER_REFUSED') ? [] : await accounts.prune(system, desired);
     this.#links = new Map(sides.map((side) => [side.linkId, side]));
     watch.setLinks(
       await Promise.all(sides.map(async (side) => ({ side, account: await this.#publicKey(side.account) }))),
@@ -179,13 +204,43 @@ export class SiteServer {
     if ((await readFileIfThere(tls.caFile))?.toString('utf8') !== snapshot.control.caPem) {
       await writeFileAtomic(tls.caFile, snapshot.control.caPem, 0o644);
     }
-    const text = await writeServerConfig(this.#dir, {
+    const wanted: ServerPlan = {
       hasLeafListener: snapshot.site.mode === 'server',
       maxPayload: snapshot.site.maxPayload,
       durability: snapshot.site.durability,
       controlUrls: snapshot.control.leafUrls,
       remotes: await this.#remotes(sides),
-    });
+    };
+    const isFirst = (await readPlan(this.#dir)) === undefined;
+    await storePlan(this.#dir, wanted);
+    const problems = await this.#followStartSettings(wanted, isFirst);
+    return problems.concat(await this.#load({ ...wanted, ...(await readStartSettings(this.#dir)) }));
+  }
+
+  /** Settings that need a restart: done for the very first snapshot, when nobody uses the server yet, else reported. */
+  async #followStartSettings(wanted: ServerPlan, isFirst: boolean): Promise<ApplyResult['problems']> {
+    const started = await readStartSettings(this.#dir);
+    if (started.durability === wanted.durability && started.hasLeafListener === wanted.hasLeafListener) return [];
+    if (isFirst && this.#server) {
+      await this.#restartServer(this.#server);
+      return [];
+    }
+    const mode = wanted.hasLeafListener ? 'server' : 'client';
+    const text = `durability ${wanted.durability} and mode ${mode} are in force after the next restart of nats-server`;
+    return [{ code: 'E_SERVER_RESTART', text }];
+  }
+
+  async #restartServer(server: RunningServer): Promise<void> {
+    this.#cancelWatch?.();
+    await server.stop();
+    await this.#startServer();
+    // the connection comes back by itself; what was under way on the old one failed
+    await retryForever(() => this.#needSystem().flush(), { signal: this.#abort.signal, firstMs: 50 });
+  }
+
+  async #load(plan: ServerPlan): Promise<ApplyResult['problems']> {
+    const { tls } = this.#dir;
+    const text = await writeServerConfig(this.#dir, plan);
     const files = await Promise.all([tls.certFile, tls.caFile].map((path) => readFile(path)));
     const digest = createHash('sha256').update(text).update(Buffer.concat(files)).digest('hex');
     if (digest === this.#loaded) return [];

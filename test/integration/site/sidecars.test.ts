@@ -11,6 +11,7 @@ import { openSiteDir, SiteServer, startSiteServer } from '../../../src/site/inde
 import { createCa } from '../../../src/trust/index.ts';
 import { eventually, testScope } from '../../support/nats-server.ts';
 import {
+  exchange,
   joinSite,
   meshCustomer,
   newApp,
@@ -112,4 +113,28 @@ test('secrets of a site are readable by its owner only', async () => {
 
 test('a directory that is no site is named', async () => {
   await expect(openSiteDir(scope.dir())).rejects.toMatchObject({ code: 'E_SITE_DIR' });
+});
+
+test('the first snapshot of a site decides its durability, a later change waits for a restart and stops nothing else', async () => {
+  const bus = await startSites(scope, ['frankfurt', 'tokyo']);
+  const [site] = bus.sites as [TestSite];
+  const config = (): string => readFileSync(site.dir.at('nats/server.conf'), 'utf8');
+  const customer = await meshCustomer('acme', bus.sites);
+  const withDurability = (durability: 'process' | 'power') => {
+    const snapshot = snapshotFor(bus, site, [customer]);
+    return { ...snapshot, site: { ...snapshot.site, durability } };
+  };
+  expect((await site.server.apply(withDurability('power'), () => true)).problems).toEqual([]);
+  expect(config()).toContain('sync_interval: "always"');
+  const pid = readFileSync(site.dir.at('nats/nats-server.pid'), 'utf8');
+
+  await exchange({ ...bus, sites: bus.sites.slice(1) }, [customer]);
+  const result = await site.server.apply(withDurability('process'), () => true);
+  expect(result.problems).toMatchObject([{ code: 'E_SERVER_RESTART' }]);
+  await eventually('the new link is up all the same', () => site.server.isLinkUp(customer.links[0]?.id ?? ''));
+  expect(readFileSync(site.dir.at('nats/nats-server.pid'), 'utf8')).toBe(pid);
+
+  process.kill(Number(pid), 'SIGTERM');
+  await eventually('it was started with the new setting', () => config().includes('sync_interval: "2m"'));
+  expect((await site.server.apply(withDurability('process'), () => true)).problems).toEqual([]);
 });
