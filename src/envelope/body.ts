@@ -36,8 +36,8 @@ export function subjectSuffix(topic: string, subject: string): string | null {
   return isLiteralSuffix(suffix) && Buffer.byteLength(subject) <= MAX_SUBJECT_BYTES ? suffix : null;
 }
 
-/** How many bytes a message takes of a body at most: what a batch adds up to stay within a link's payload limit. */
-export function messageSize(message: BusMessage): number {
+/** How many bytes a message takes of a body at most. */
+function messageSize(message: BusMessage): number {
   const subjectBytes = Buffer.byteLength(message.subject);
   return messageOverhead + subjectBytes + (message.headers?.length ?? 0) + message.payload.length;
 }

@@ -16,23 +16,23 @@ interface FrameHead {
   destinations: string[];
 }
 
-export interface EnvelopeFrame extends FrameHead {
+interface EnvelopeFrame extends FrameHead {
   kind: 'envelope';
   manifest: Uint8Array;
   sealed: Uint8Array;
 }
 
-export interface ReceiptFrame extends FrameHead {
+interface ReceiptFrame extends FrameHead {
   kind: 'receipt';
   receipt: Uint8Array;
 }
 
-export interface ControlFrame extends FrameHead {
+interface ControlFrame extends FrameHead {
   kind: 'control';
   control: Uint8Array;
 }
 
-export type Frame = EnvelopeFrame | ReceiptFrame | ControlFrame;
+type Frame = EnvelopeFrame | ReceiptFrame | ControlFrame;
 
 const kinds = ['envelope', 'receipt', 'control'] as const;
 

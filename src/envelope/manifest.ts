@@ -9,7 +9,7 @@ import { type Flow, readFlow, writeFlow } from './flow.ts';
 import { type PublicKeyLike, type SignFn, verifySignature } from './signature.ts';
 import { context, FORMAT, ID_BYTES, MAX_ASSIGNMENTS, MAX_SIGNED_BYTES, SIGNATURE_BYTES } from './wire.ts';
 
-export interface Assignment {
+interface Assignment {
   groupId: string;
   terminalId: string;
 }

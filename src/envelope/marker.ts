@@ -10,7 +10,7 @@ import { type Flow, readFlow, writeFlow } from './flow.ts';
 import { RangeSet } from './ranges.ts';
 import { context, FORMAT, MAC_BYTES } from './wire.ts';
 
-export interface Marker {
+interface Marker {
   flow: Flow;
   /** highest floor the origin has signed; everything up to it is in `received` */
   floor: number;

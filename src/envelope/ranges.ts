@@ -9,7 +9,7 @@ import { ByteReader, ByteWriter } from './codec.ts';
 import { MAX_RANGES } from './wire.ts';
 
 /** first and last sequence, both in the set */
-export type Range = readonly [first: number, last: number];
+type Range = readonly [first: number, last: number];
 
 export class RangeSet {
   #mark = 0;

@@ -12,7 +12,7 @@ import { type PublicKeyLike, type SignFn, verifySignature } from './signature.ts
 import { context, FORMAT, MAX_REASON_BYTES, MAX_SIGNED_BYTES, SIGNATURE_BYTES } from './wire.ts';
 
 /** stored: see `received` · gone: no such topic or group here · later: not yet · refused: never here, assign anew */
-export type ReceiptStatus = 'stored' | 'gone' | 'later' | 'refused';
+type ReceiptStatus = 'stored' | 'gone' | 'later' | 'refused';
 
 export interface Receipt {
   customerId: string;

@@ -3,7 +3,7 @@ import type { ColumnType } from 'kysely';
 
 type Bytes = ColumnType<Buffer, Uint8Array, Uint8Array>;
 
-export interface TopicKeysTable {
+interface TopicKeysTable {
   topic_id: string;
   /** from 1 */
   epoch: number;
@@ -13,7 +13,7 @@ export interface TopicKeysTable {
   destroyed_at: Date | null;
 }
 
-export interface TicketsTable {
+interface TicketsTable {
   /** 16 bytes */
   id: Bytes;
   topic_id: string;
@@ -26,7 +26,7 @@ export interface TicketsTable {
   expires_at: Date;
 }
 
-export interface TicketPasswordsTable {
+interface TicketPasswordsTable {
   ticket_id: Bytes;
   /** the receiver it was made for */
   terminal_id: string;
@@ -35,7 +35,7 @@ export interface TicketPasswordsTable {
   expires_at: Date;
 }
 
-export interface CompromisedTerminalsTable {
+interface CompromisedTerminalsTable {
   terminal_id: string;
   reported_at: ColumnType<Date, never, never>;
 }

@@ -14,11 +14,11 @@ import { type KnownCertificate, openBody, verifyCertificate, verifySealed } from
 import { ticketInfo } from './seal.ts';
 import { startSweep } from './sweep.ts';
 
-export interface OpenerOptions extends KeyCallOptions {
+interface OpenerOptions extends KeyCallOptions {
   log: Logger;
 }
 
-export interface Opened {
+interface Opened {
   /** as encodeBody made it, of the topic expected */
   body: Buffer;
   /** the sender's wall clock, for people */

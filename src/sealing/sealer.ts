@@ -16,18 +16,18 @@ import { type KeyCallOptions, KeyCalls, type Timed } from './key-calls.ts';
 import { type SealTicket, seal } from './seal.ts';
 import { startSweep } from './sweep.ts';
 
-export interface SealerOptions extends KeyCallOptions {
+interface SealerOptions extends KeyCallOptions {
   log: Logger;
 }
 
-export interface SealOptions {
+interface SealOptions {
   /** messages in the body */
   count: number;
   /** compress when that makes it smaller */
   compress: boolean;
 }
 
-export interface Sealed {
+interface Sealed {
   /** 16 bytes, for the manifest */
   envelopeId: Uint8Array;
   sealed: Buffer;

@@ -34,7 +34,7 @@ import { newSigner } from './envelopes.ts';
 
 export const masterKey = Buffer.alloc(32, 9);
 
-export const file = busFileSchema.parse({
+const file = busFileSchema.parse({
   sites: [
     { name: 'tokyo', mode: 'server', address: 'tokyo.example.net:7422' },
     { name: 'frankfurt', mode: 'server', address: 'fra.example.net:7422' },
