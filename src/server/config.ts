@@ -5,7 +5,7 @@
 import { type ConfigValue, fillTemplate, readTemplate } from './template.ts';
 
 /** room for a sealed envelope around the largest message, bytes */
-export const envelopeRoomBytes = 64 * 1024;
+const envelopeRoomBytes = 64 * 1024;
 
 export interface TlsFiles {
   certFile: string;

@@ -7,4 +7,3 @@ export { isHealthy } from './health.ts';
 export { withLock } from './lock.ts';
 export { processArguments, processStart } from './process-info.ts';
 export { systemRequest } from './system-request.ts';
-export { minimumVersion } from './version.ts';

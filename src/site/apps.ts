@@ -16,6 +16,7 @@ import {
 } from '../trust/index.ts';
 import type { SiteDir } from './dir.ts';
 import { customerAccount } from './links.ts';
+import { appInbox } from './permissions.ts';
 
 export type AppRights = (customer: SnapshotCustomer, app: SnapshotApp) => Rights;
 
@@ -39,24 +40,38 @@ export async function writeAppCreds(dir: SiteDir, snapshot: Snapshot): Promise<{
     const account = (await dir.key(customerAccount(customer.id), 'account')).getPublicKey();
     for (const app of customer.apps) {
       const credsPath = dir.credsPath(customer.name, app.name);
-      const signer = await appKey(dir, app);
-      if ((await credsIssuer(credsPath)) !== signer.getPublicKey()) {
-        const user = createKey('user');
-        const jwt = await encodeScopedUserJwt(`${customer.name}/${app.name}`, user.getPublicKey(), account, signer);
-        await writeFileAtomic(credsPath, formatCreds(jwt, user));
-      }
+      await keepCreds(dir, credsPath, customer, app, account);
       written.push({ appId: app.id, credsPath });
     }
   }
   return written;
 }
 
+async function keepCreds(
+  dir: SiteDir,
+  path: string,
+  customer: SnapshotCustomer,
+  app: SnapshotApp,
+  account: string,
+): Promise<void> {
+  const signer = await appKey(dir, app);
+  const present = (await readFileIfThere(path))?.toString('utf8') ?? '';
+  const note = customer.isolateApps ? `# set the client's inbox prefix to ${appInbox(customer, app)}\n` : '';
+  if (credsIssuer(present) === signer.getPublicKey()) {
+    const text = note + present.slice(present.indexOf('-----BEGIN'));
+    if (text !== present) await writeFileAtomic(path, text);
+    return;
+  }
+  const user = createKey('user');
+  const jwt = await encodeScopedUserJwt(`${customer.name}/${app.name}`, user.getPublicKey(), account, signer);
+  await writeFileAtomic(path, note + formatCreds(jwt, user));
+}
+
 function appKey(dir: SiteDir, app: SnapshotApp): Promise<KeyPair> {
   return dir.key(`app-${app.id}`, 'account');
 }
 
-async function credsIssuer(path: string): Promise<string | undefined> {
-  const text = (await readFileIfThere(path))?.toString('utf8') ?? '';
+function credsIssuer(text: string): string | undefined {
   const jwt = /BEGIN NATS USER JWT-+\s+(\S+)/.exec(text)?.[1];
   return jwt === undefined ? undefined : readJwt(jwt)?.issuer;
 }

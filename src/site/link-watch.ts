@@ -118,7 +118,7 @@ export class LinkWatch {
 }
 
 /** All leaf connections of the server this connection is on. */
-export async function listLeafs(system: NatsConnection): Promise<LeafInfo[]> {
+async function listLeafs(system: NatsConnection): Promise<LeafInfo[]> {
   const id = system.info?.server_id;
   const answer = (await system.request(`$SYS.REQ.SERVER.${id}.LEAFZ`, '', { timeout: 2_000 })).json<{
     data?: { leafs?: LeafInfo[] };

@@ -7,7 +7,7 @@ import type { SnapshotApp, SnapshotCustomer } from '../api/snapshot.ts';
 import type { Rights } from '../trust/index.ts';
 
 /** Denied to every application, whatever else it may do. */
-export const deniedToApps = ['$LDS.>', '$SYS.>', '$GR.>', '_mb.>', 'mb.>'];
+const deniedToApps = ['$LDS.>', '$SYS.>', '$GR.>', '_mb.>', 'mb.>'];
 
 /** Account limits that hold a flood inside its customer. */
 export const customerLimits = { maxConnections: 4_096, maxSubscriptions: 100_000 };

@@ -72,7 +72,7 @@ export async function readStartSettings(dir: SiteDir): Promise<StartSettings> {
   return (await dir.readJson<StartSettings>(startFile)) ?? barePlan(dir);
 }
 
-export function serverConfigPath(dir: SiteDir): string {
+function serverConfigPath(dir: SiteDir): string {
   return dir.at('nats/server.conf');
 }
 

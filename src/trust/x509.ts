@@ -28,7 +28,7 @@ export interface CertificateInfo {
 }
 
 /** RSA key as PKCS#8 PEM; forge writes no EC certificates. */
-export async function createPrivateKeyPem(bits = 2048): Promise<string> {
+async function createPrivateKeyPem(bits = 2048): Promise<string> {
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: bits });
   return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 }

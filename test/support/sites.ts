@@ -2,7 +2,7 @@
  * Sites without a control plane: a CA, joined site directories and hand-made snapshots, for tests of accounts and links.
  * What the control plane does between two applies (carry dialling users and link tokens) is done by `exchange`.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Snapshot, SnapshotApp, SnapshotCustomer, SnapshotLink, SnapshotTopic } from '../../src/api/snapshot.ts';
 import { silentLogger } from '../../src/log.ts';
 import { createSiteDir, prepareSiteDir, type SiteDir, SiteServer } from '../../src/site/index.ts';
@@ -178,9 +178,4 @@ export async function exchange(
   );
   for (const customer of customers) for (const link of customer.links) link.userJwt = tokens.get(link.id) ?? null;
   await applyAll();
-}
-
-/** A name no other test uses. */
-export function uniqueName(prefix: string): string {
-  return `${prefix}-${randomBytes(4).toString('hex')}`;
 }

@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { AckPolicy, jetstream, jetstreamManager, RetentionPolicy } from '@nats-io/jetstream';
 import { credsAuthenticator, type NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
+import { connect as connectOlder, credsAuthenticator as olderCreds } from 'nats';
 import { expect, test } from 'vitest';
 import type { SnapshotApp } from '../../../src/api/snapshot.ts';
 import { eventually, testScope } from '../../support/nats-server.ts';
@@ -229,9 +230,19 @@ test('a removed app is out at once and stays out', async () => {
 });
 
 test('isolated apps have an inbox of their own and cannot hear each other', async () => {
-  const { as, apply, acme } = await world();
+  const { as, apply, acme, site } = await world();
+  const path = site.dir.credsPath('acme', 'exchange');
+  const before = readFileSync(path, 'utf8');
   acme.isolateApps = true;
   await apply();
+  expect(readFileSync(path, 'utf8')).toBe(`# set the client's inbox prefix to _INBOX_exchange\n${before}`);
+  const older = await connectOlder({
+    servers: site.dir.file.listen,
+    authenticator: olderCreds(readFileSync(path)),
+    inboxPrefix: '_INBOX_exchange',
+  });
+  scope.onEnd(() => older.close());
+  await older.jetstream().publish('trade.1', 'x');
   const nc = await as('acme', 'exchange', { inboxPrefix: '_INBOX_exchange' });
   await jetstream(nc).publish('trade.1', 'x');
   const other = await as('acme', 'risk', { inboxPrefix: '_INBOX_risk' });
