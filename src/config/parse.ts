@@ -8,10 +8,10 @@ import { BusError, errorText } from '../errors.ts';
 import type { BusFile } from './bus-file.ts';
 import { checkBus } from './check.ts';
 import { printable } from './names.ts';
-import { type Problem, type ProblemPath, pathText, problemsError, type ReportedProblem } from './problem.ts';
+import { maxListed, type Problem, type ProblemPath, pathText, problemsError, type ReportedProblem } from './problem.ts';
 
-/** a bus of some 50,000 lines */
-const maxTextBytes = 4 * 1024 * 1024;
+/** a bus of some 15,000 lines */
+const maxTextBytes = 1024 * 1024;
 const maxAliases = 100;
 
 /** Parses and checks a bus file. `fileName` stands before each line of a problem. Throws E_CONFIG. */
@@ -25,9 +25,9 @@ export function parseBusFile(text: string, fileName: string): BusFile {
   if (document.errors.length > 0) throw problemsError(fileName, syntax);
 
   const { file, problems } = checkBus(toPlain(document, fileName));
-  const reported = problems.map((problem) => reportAt(document, lines, problem));
   if (file && syntax.length === 0) return file;
-  throw problemsError(fileName, byLine([...syntax, ...reported]));
+  const reported = problems.slice(0, maxListed).map((problem) => reportAt(document, lines, problem));
+  throw problemsError(fileName, byLine([...syntax, ...reported]), syntax.length + problems.length);
 }
 
 // Duplicate keys are looked for below: the parser's own check takes quadratic time on a map of many keys.

@@ -22,7 +22,8 @@ export interface ReportedProblem {
   text: string;
 }
 
-const maxListed = 200;
+/** problems that are told one by one; a file with more is not a bus file */
+export const maxListed = 200;
 
 /** `customers[0].topics[2].name`; the empty path is the whole document. */
 export function pathText(path: ProblemPath): string {
@@ -43,13 +44,13 @@ export function got(value: unknown): string {
   return `(got ${printable(String(value)).slice(1, -1)})`;
 }
 
-/** One E_CONFIG for all of them: a line each, and the same as data in `details.problems`. */
-export function problemsError(source: string, problems: readonly ReportedProblem[]): BusError {
+/** One E_CONFIG for all of them: a line each, and the same as data in `details.problems`. `total`: how many there are. */
+export function problemsError(source: string, problems: readonly ReportedProblem[], total = problems.length): BusError {
   const listed = problems.slice(0, maxListed);
   const lines = listed.map(
     ({ line, path, text }) => `${line === null ? source : `${source}:${line}`}: ${path}: ${text}`,
   );
-  if (problems.length > maxListed) lines.push(`… and ${problems.length - maxListed} more`);
-  const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+  if (total > listed.length) lines.push(`… and ${total - listed.length} more`);
+  const count = total === 1 ? '1 problem' : `${total} problems`;
   return new BusError('E_CONFIG', `${count}\n${lines.join('\n')}`, { details: { source, problems: listed } });
 }
