@@ -32,6 +32,8 @@ export interface EmbeddedOptions {
   dir: string;
   log: Logger;
   startMs?: number;
+  /** further settings of the server, `name=value` */
+  settings?: string[];
 }
 
 interface Place {
@@ -39,6 +41,7 @@ interface Place {
   data: string;
   logFile: string;
   password: string;
+  settings: string[];
   runAs: RunAs | undefined;
   programs: PostgresPrograms;
 }
@@ -47,8 +50,13 @@ const user = 'mbus';
 const database = 'mbus';
 
 /** Starts it, or adopts the one that runs there. E_DATABASE_MISSING with the last lines of its log when it cannot. */
-export async function startEmbedded({ dir, log, startMs = 60_000 }: EmbeddedOptions): Promise<EmbeddedPostgres> {
-  const place = await preparePlace(dir);
+export async function startEmbedded({
+  dir,
+  log,
+  startMs = 60_000,
+  settings = [],
+}: EmbeddedOptions): Promise<EmbeddedPostgres> {
+  const place = await preparePlace(dir, settings);
   const deadline = systemClock.monotonicMs() + startMs;
   const running = await adopt(place, deadline);
   if (running) {
@@ -61,7 +69,7 @@ export async function startEmbedded({ dir, log, startMs = 60_000 }: EmbeddedOpti
   return started;
 }
 
-async function preparePlace(dir: string): Promise<Place> {
+async function preparePlace(dir: string, settings: string[]): Promise<Place> {
   const runAs = await unprivilegedUser();
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const at = await realpath(dir);
@@ -73,7 +81,15 @@ async function preparePlace(dir: string): Promise<Place> {
   await chmod(data, 0o700);
   if (runAs) for (const path of [at, data]) await chown(path, runAs.uid, runAs.gid);
   const programs = await findPrograms(runAs);
-  return { dir: at, data, logFile: join(at, 'postgres.log'), password: password.toString('utf8'), runAs, programs };
+  return {
+    dir: at,
+    data,
+    logFile: join(at, 'postgres.log'),
+    password: password.toString('utf8'),
+    settings,
+    runAs,
+    programs,
+  };
 }
 
 // -- a server that runs already ------------------------------------------------------------------------------------
@@ -123,7 +139,7 @@ async function initialise(place: Place): Promise<void> {
     if (await readFileIfThere(join(place.dir, 'ready'))) return;
     // initdb was interrupted: nothing was ever stored here
     await rm(place.data, { recursive: true, force: true });
-    await preparePlace(place.dir);
+    await preparePlace(place.dir, place.settings);
   }
   const passwordFile = join(place.dir, 'initdb-password');
   await writeFile(passwordFile, `${place.password}\n`, { mode: 0o600 });
@@ -177,7 +193,13 @@ async function start(place: Place, deadline: number): Promise<EmbeddedPostgres> 
 
 async function launch(place: Place, port: number): Promise<ChildProcess> {
   const output = await open(place.logFile, 'a', 0o600);
-  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=100', 'timezone=UTC'];
+  const settings = [
+    'listen_addresses=127.0.0.1',
+    'unix_socket_directories=',
+    'max_connections=100',
+    'timezone=UTC',
+    ...place.settings,
+  ];
   try {
     const flags = settings.flatMap((setting) => ['-c', setting]);
     return spawn(place.programs.postgres, ['-D', dataName(place), '-p', String(port), ...flags], {
@@ -257,7 +279,7 @@ async function createBusDatabase(place: Place, port: number): Promise<void> {
 
 /** SIGINT is PostgreSQL's fast shutdown: it rolls back what runs and writes a checkpoint. */
 async function stopServer(place: Place, pid: number): Promise<void> {
-  const isRunning = async (): Promise<boolean> => (await readPidFile(place))?.pid === pid && (await isOurs(place, pid));
+  const isRunning = (): Promise<boolean> => isOurs(place, pid);
   if (!(await isRunning())) return;
   process.kill(pid, 'SIGINT');
   for (let waitedMs = 0; await isRunning(); waitedMs += 20) {

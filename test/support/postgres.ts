@@ -27,7 +27,11 @@ export interface TestPostgres {
 
 export async function startPostgres(): Promise<TestPostgres> {
   const dir = await mkdtemp(join(tmpdir(), 'mbus-test-pg-'));
-  const server = await startEmbedded({ dir: join(dir, 'postgres'), log: silentLogger });
+  const server = await startEmbedded({
+    dir: join(dir, 'postgres'),
+    log: silentLogger,
+    settings: ['fsync=off', 'synchronous_commit=off'],
+  });
   const open: Registry[] = [];
   let count = 0;
   const createEmptyDatabase = async (): Promise<string> => {
