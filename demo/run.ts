@@ -73,7 +73,7 @@ class DemoRun {
     const publishing = Promise.all(scenario.publishers.map((plan, index) => this.#publish(plan, index === 0)));
     await Promise.all([publishing, this.#cutHalfWay()]);
     await this.#untilComplete();
-    progress.say('everything has arrived; listening for doubles');
+    progress.say('listening for doubles');
     await delay(quietMs, undefined, { signal });
     return {
       published: this.#inputAcked,
@@ -172,7 +172,7 @@ class DemoRun {
       this.#show('arriving');
       if (count !== last.count) last = { count, atMs: performance.now() };
       else if (performance.now() - last.atMs > patienceMs) {
-        this.#problems.push(`no arrival for ${patienceMs / 1000} s with messages missing`);
+        this.#problems.push(`no arrival for ${patienceMs / 1000} s, messages are missing`);
         return;
       }
     }
