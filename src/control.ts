@@ -189,7 +189,7 @@ async function start(options: ControlOptions, lifecycle: Lifecycle): Promise<Run
         leafUrl: self.leafUrl,
       }),
     },
-    splitAddress(options.monitor ?? '127.0.0.1:0'),
+    listenAddress(options.monitor ?? '127.0.0.1:0'),
   );
   lifecycle.push('monitoring', () => monitoring.close());
   log.info({ event: 'control.ready', busId, replicaId: self.id, monitoring: monitoring.url }, 'control plane ready');
@@ -215,6 +215,12 @@ async function connectDatabase(
   });
   lifecycle.push('database', () => db.destroy());
   return { db, url };
+}
+
+/** As given: a wildcard host stays one. */
+function listenAddress(address: string): { host: string; port: number } {
+  const host = address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+  return { host, port: splitAddress(address).port };
 }
 
 function routesOf(replicas: readonly Replica[], self: string): string[] {
