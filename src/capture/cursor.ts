@@ -265,7 +265,9 @@ export class Cursor {
 
   /** Reads again from the durable's ack floor: after a reconnect, or when an operator asks. */
   rewind(reason: string): void {
-    if (this.#state === 'reading') this.#fail(new BusError('E_NATS', reason));
+    if (this.#state !== 'reading') return;
+    this.#reader.stop();
+    this.#fail(new BusError('E_NATS', reason));
   }
 
   #countStrikes(): void {
@@ -323,7 +325,7 @@ export class Cursor {
     if (this.#state !== 'reading') return;
     this.#generation += 1;
     this.#state = 'waiting';
-    this.#reader.stop();
+    this.#reader.pause();
     this.#forgetInFlight();
     this.#retryLater(error);
     this.#options.onTrouble();

@@ -5,10 +5,15 @@
  * know when a pull died. Position lives in the durable alone: `start` resets it to its ack floor, so whatever was read
  * and not acknowledged is read again. Deliveries are numbered by the server: a gap, or a pull that never ends, means that
  * some were lost on the way, and since acknowledging is cumulative nothing may be taken past it: `onLost` says so.
+ *
+ * A pull outlives a reset, and for two seconds a server with leaf links hands messages to a pull whose inbox is gone, in a
+ * tight loop that burns delivery numbers. So a pause keeps inbox and pull, and the next start goes on with them; what a
+ * reset makes the open pull deliver may come before the answer to the reset, and is held until then.
  */
 
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/nats-core';
+import { BusError } from '../errors.ts';
 import { natsCall, rawHeaders, statusCode } from '../nats/index.ts';
 
 /** A stored application message as the capture stream hands it out. */
@@ -54,6 +59,8 @@ export class PullReader {
   #inbox = '';
   #pulls = 0;
   #isRunning = false;
+  /** deliveries while a reset is under way */
+  #held: Msg[] | undefined;
 
   constructor(options: PullReaderOptions) {
     this.#options = options;
@@ -77,25 +84,40 @@ export class PullReader {
     const jsm: JetStreamManager = await natsCall('jetstream', () => jetstreamManager(nc, { checkAPI: false }));
     const before = await natsCall(`info ${stream} ${durable}`, () => jsm.consumers.info(stream, durable));
     await beforeReset(before.delivered.stream_seq);
-    const info = await natsCall(`reset ${stream} ${durable}`, () => jsm.consumers.reset(stream, durable));
-    this.#inbox = createInbox();
-    this.#subscription = nc.subscribe(`${this.#inbox}.*`, {
-      callback: (error, message) => {
-        if (error === null) this.#receive(message);
-      },
+    const held: Msg[] = [];
+    this.#held = held;
+    const { ack_floor: floor } = await natsCall(`reset ${stream} ${durable}`, () =>
+      jsm.consumers.reset(stream, durable),
+    ).finally(() => {
+      this.#held = undefined;
     });
-    this.#lastSeq = info.ack_floor.stream_seq;
-    this.#lastDelivery = info.delivered.consumer_seq;
+    this.#subscription ??= this.#subscribe();
+    this.#lastSeq = floor.stream_seq;
+    this.#lastDelivery = floor.consumer_seq;
     this.#isRunning = true;
+    this.#storeHeld(held);
     this.#refill();
-    return this.#lastSeq;
+    return floor.stream_seq;
   }
 
+  /** Stores what came since the reset; what came before it bears other numbers. */
+  #storeHeld(held: Msg[]): void {
+    const first = held.findLastIndex(({ reply }) => parseAckSubject(reply ?? '').delivery === this.#lastDelivery + 1);
+    for (const message of first < 0 ? [] : held.slice(first)) if (this.#isRunning) this.#store(message);
+    if (!this.#isRunning) throw new BusError('E_NATS', 'deliveries were lost during a reset');
+  }
+
+  /** Gives up everything, as after a new connection or for good. */
   stop(): void {
-    this.#isRunning = false;
+    this.pause();
     this.#subscription?.unsubscribe();
     this.#subscription = undefined;
     this.#endPull();
+  }
+
+  /** Forgets what is queued; deliveries until the next start are passed over. */
+  pause(): void {
+    this.#isRunning = false;
     this.#queue = [];
     this.#head = 0;
     this.#queuedBytes = 0;
@@ -128,6 +150,15 @@ export class PullReader {
     return this.#queue[this.#head]?.seq;
   }
 
+  #subscribe(): Subscription {
+    this.#inbox = createInbox();
+    return this.#options.nc.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) => {
+        if (error === null) this.#receive(message);
+      },
+    });
+  }
+
   /** Asks for more when the queue runs low and no pull is open. */
   #refill(): void {
     const { nc, stream, durable, pullBytes } = this.#options;
@@ -146,11 +177,12 @@ export class PullReader {
   }
 
   #pullDied(subject: string): void {
-    if (this.#pull?.subject === subject) this.#options.onLost('a pull did not end in time');
+    if (this.#pull?.subject !== subject) return;
+    this.stop();
+    this.#options.onLost('a pull did not end in time');
   }
 
   #receive(message: Msg): void {
-    if (!this.#isRunning) return;
     if (message.reply === '' || message.reply === undefined) {
       // a status: 100 keeps the pull open, everything else ends it
       if (statusCode(message) !== 100 && message.subject === this.#pull?.subject) {
@@ -159,7 +191,8 @@ export class PullReader {
       }
       return;
     }
-    this.#store(message);
+    if (this.#isRunning) this.#store(message);
+    else this.#held?.push(message);
     if (this.#pull !== undefined) {
       this.#pull.left -= 1;
       if (this.#pull.left === 0) {
