@@ -94,7 +94,7 @@ class Sidecar {
   notReady(): string[] {
     const snapshot = this.#snapshot;
     if (snapshot === undefined) return ['no configuration yet: the control plane has not answered'];
-    const reasons = this.#problems().map((problem) => problem.text);
+    const reasons = this.#hindrances().map((problem) => problem.text);
     if (this.#applied !== snapshot.version) reasons.push(`configuration ${snapshot.version} is being applied`);
     for (const customer of snapshot.customers) reasons.push(...this.#notReadyOf(customer));
     return reasons;
@@ -182,7 +182,7 @@ class Sidecar {
       await this.#apply(snapshot);
     } else if (
       this.#snapshot !== undefined &&
-      (this.#problems().length > 0 || this.#applied !== this.#snapshot.version)
+      (this.#hindrances().length > 0 || this.#applied !== this.#snapshot.version)
     ) {
       await this.#apply(this.#snapshot);
     }
@@ -219,10 +219,12 @@ class Sidecar {
     const known = this.#terminals.get(customer.id);
     if (known !== undefined) return known;
     const keys = deriveTerminalKeys(await this.#dir.securekey(customer.terminalId));
+    const markerKey = await this.#dir.markerKey(customer.terminalId);
     const terminal = new Terminal(customer, snapshot, {
       site: this.#site,
       control: { call: (method, request, options) => this.#needControl().call(method, request, options) },
       keys,
+      markerKey,
       serviceKey: () => this.#dir.file.control.signKey,
       metrics: this.#metrics,
       clock: systemClock,
@@ -283,6 +285,11 @@ class Sidecar {
   #problems(): { code: string; text: string }[] {
     const ofTerminals = [...this.#terminals.values()].flatMap((terminal) => terminal.problems);
     return [...this.#applyResult.problems, ...ofTerminals];
+  }
+
+  /** Problems that another apply may solve; a setting that waits for a restart is none of them. */
+  #hindrances(): { code: string; text: string }[] {
+    return this.#problems().filter(({ code }) => code !== 'E_SERVER_RESTART');
   }
 
   #notReadyOf(customer: SnapshotCustomer): string[] {

@@ -151,6 +151,11 @@ export class SiteDir {
     return loadOrCreateSecret(this.at('terminals', terminalId, 'securekey'), () => randomBytes(32));
   }
 
+  /** 32 bytes under which the terminal's markers are authenticated; outlives a new securekey. */
+  markerKey(terminalId: string): Promise<Buffer> {
+    return loadOrCreateSecret(this.at('terminals', terminalId, 'marker.key'), () => randomBytes(32));
+  }
+
   async hasSecurekey(terminalId: string): Promise<boolean> {
     return (await readFileIfThere(this.at('terminals', terminalId, 'securekey'))) !== undefined;
   }

@@ -69,7 +69,8 @@ export function storePlan(dir: SiteDir, plan: ServerPlan): Promise<void> {
 
 /** What the server that runs was started with. */
 export async function readStartSettings(dir: SiteDir): Promise<StartSettings> {
-  return (await dir.readJson<StartSettings>(startFile)) ?? barePlan(dir);
+  const { hasLeafListener, durability } = (await dir.readJson<StartSettings>(startFile)) ?? barePlan(dir);
+  return { hasLeafListener, durability };
 }
 
 function serverConfigPath(dir: SiteDir): string {

@@ -4,8 +4,8 @@
  */
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { SiteReport } from '../api/methods.ts';
-import { systemClock } from '../clock.ts';
 import type { SnapshotGroup } from '../api/snapshot.ts';
+import { systemClock } from '../clock.ts';
 import { isBusError } from '../errors.ts';
 import { natsCall } from '../nats/index.ts';
 import type { Terminal } from './terminal.ts';

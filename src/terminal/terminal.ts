@@ -28,6 +28,8 @@ export interface TerminalOptions {
   site: SiteServer;
   control: Pick<ControlClient, 'call'>;
   keys: TerminalKeys;
+  /** 32 bytes, for the MAC of markers */
+  markerKey: Uint8Array;
   serviceKey: () => PublicKeyLike;
   metrics: TerminalMetrics;
   clock: Clock;
@@ -102,7 +104,7 @@ export class Terminal {
 
   /** Opens the customer's account and starts. E_SERVER_AWAY E_NATS */
   async start(): Promise<void> {
-    const { site, control, keys, serviceKey, clock, log } = this.#options;
+    const { site, control, keys, markerKey, serviceKey, clock, log } = this.#options;
     const { id: customerId, terminalId, name } = this.#customer;
     const nc = await site.connect({ customer: customerId }, { name: `sidecar ${name}` });
     const jsm = await jetstreamManager(nc, { checkAPI: false });
@@ -110,7 +112,7 @@ export class Terminal {
     const sealer = createSealer(common);
     const opener = createOpener(common);
     const arrivals = new Arrivals(
-      { nc, jsm, opener, macKey: keys.macKey, onStored: this.#countStored },
+      { nc, jsm, opener, macKey: markerKey, onStored: this.#countStored },
       this.#arrivalConfig(),
     );
     this.#parts = { nc, jsm, sealer, opener, arrivals, inbound: this.#createInbound(arrivals) };
