@@ -70,33 +70,43 @@ async function* readLines(input: Readable, path: string): AsyncGenerator<FeedLin
   if (rest.length > 0) yield { line: line + 1, bytes: rest };
 }
 
-/** The event of a line, null for an empty one. `topic` overrides what the line says. E_FILE, with file and line. */
-export function parseFeedLine({ line, bytes }: FeedLine, path: string, topic: string | undefined): FeedEvent | null {
+export interface FeedTopics {
+  /** subject of every line; absent: what the line says */
+  topic?: string | undefined;
+  /** of lines that say none */
+  defaultTopic: string;
+}
+
+/** The event of a line, null for an empty one. E_FILE, with file and line. */
+export function parseFeedLine({ line, bytes }: FeedLine, path: string, topics: FeedTopics): FeedEvent | null {
   const trimmed = bytes.at(-1) === 13 ? bytes.subarray(0, -1) : bytes;
   if (trimmed.length === 0) return null;
   const [head = '', recordedAt = null] = /^(\d{10,20}) /.exec(trimmed.subarray(0, 24).toString('latin1')) ?? [];
   const payload = trimmed.subarray(head.length);
-  const subject = topic ?? subjectOf(payload, `${path}:${line}`);
+  const subject = topics.topic ?? subjectOf(payload, `${path}:${line}`) ?? topics.defaultTopic;
   return { subject, payload, recordedAt };
 }
 
-function subjectOf(payload: Buffer, place: string): string {
-  const parts = streamOf(payload, place).split('@');
+/** Null when the line has no `stream`. */
+function subjectOf(payload: Buffer, place: string): string | null {
+  const stream = streamOf(payload, place);
+  if (stream === null) return null;
+  const parts = stream.split('@');
   while (parts.length > 1 && /^\d+m?s$/.test(parts.at(-1) ?? '')) parts.pop();
   const topic = parts.at(-1);
-  if (!isName(topic))
+  if (!isName(topic)) {
     throw new BusError('E_FILE', `${place}: no topic name in "stream" (got ${printable(String(topic))})`);
+  }
   const token = parts.length > 1 ? (parts[0] ?? '') : '';
   return /^[A-Za-z0-9_-]+$/.test(token) ? `${topic}.${token}` : topic;
 }
 
-function streamOf(payload: Buffer, place: string): string {
+function streamOf(payload: Buffer, place: string): string | null {
   try {
     const value: unknown = JSON.parse(payload.toString('utf8'));
-    if (typeof value === 'object' && value !== null && 'stream' in value && typeof value.stream === 'string')
-      return value.stream;
+    const hasStream = typeof value === 'object' && value !== null && 'stream' in value;
+    return hasStream && typeof value.stream === 'string' ? value.stream : null;
   } catch (cause) {
     throw new BusError('E_FILE', `${place}: not JSON: ${printable(errorText(cause))}`, { cause });
   }
-  throw new BusError('E_FILE', `${place}: has no "stream" field: give the topic by --topic`);
 }

@@ -12,24 +12,47 @@ export interface Outgoing {
   headers?: MsgHdrs | undefined;
 }
 
+const ackTimeoutMs = 10_000;
+
 /** Resolves once the message is on the site's disk. */
 export type Publish = (message: Outgoing) => Promise<PubAck>;
 
 export async function createPublish(nc: NatsConnection): Promise<Publish> {
   const { jetstream } = await import('@nats-io/jetstream');
   const js = jetstream(nc);
-  const refused = untilRefused(nc);
-  refused.catch(() => {});
+  const refusal = watchRefusal(nc);
   return async ({ subject, payload, headers }) => {
-    const acknowledged = js.publish(subject, payload, { ...(headers && { headers }), timeout: 10_000 });
-    acknowledged.catch(() => {});
+    const stored = js.publish(subject, payload, { ...(headers && { headers }), timeout: ackTimeoutMs });
     try {
-      return await Promise.race([acknowledged, refused]);
+      return await refusal.orRefused(stored);
     } catch (cause) {
       if (isBusError(cause)) throw cause;
       throw new BusError('E_NOT_STORED', `${printable(subject)}: ${reasonText(cause)}`, { cause });
     }
   };
+}
+
+/** Turns a right that is missing into the failure of what is under way, which would else only time out. */
+function watchRefusal(nc: NatsConnection): { orRefused<T>(work: Promise<T>): Promise<T> } {
+  const waiting = new Set<(error: unknown) => void>();
+  let refused: unknown;
+  untilRefused(nc).catch((error: unknown) => {
+    refused = error;
+    for (const reject of waiting) reject(error);
+  });
+  return {
+    orRefused: (work) =>
+      new Promise((resolve, reject) => {
+        if (refused !== undefined) return reject(refused);
+        waiting.add(reject);
+        work.then(resolve, (error: unknown) => reject(refusalIn(error) ?? error)).finally(() => waiting.delete(reject));
+      }),
+  };
+}
+
+function refusalIn(error: unknown): BusError | undefined {
+  const text = errorText(error);
+  return /permissions violation/i.test(text) ? new BusError('E_APP_REFUSED', text, { cause: error }) : undefined;
 }
 
 function reasonText(error: unknown): string {

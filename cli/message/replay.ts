@@ -2,7 +2,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { Command } from 'commander';
-import { BusError, errorText } from '../../src/errors.ts';
 import { exampleText } from '../control-verb.ts';
 import { type JsonOption, jsonOption, wholeNumber } from '../options.ts';
 import { printResult } from '../output.ts';
@@ -10,10 +9,12 @@ import { type AppOptions, withApp, withAppOptions } from './client.ts';
 import { openFeed, parseFeedLine } from './feed.ts';
 import { createProgress } from './progress.ts';
 import { checkSubject, createPublish, parseHeaders } from './publish.ts';
+import { Window } from './window.ts';
 
 interface ReplayOptions extends AppOptions, JsonOption {
   rate?: number;
   topic?: string;
+  defaultTopic: string;
   window: number;
   fromLine: number;
   count?: number;
@@ -24,6 +25,7 @@ export function register(program: Command): void {
     .description('publish a file of recorded events (JSON lines or market feed lines, .gz or not)')
     .option('--rate <n>', 'events a second (default: as fast as they are stored)', wholeNumber(1))
     .option('--topic <subject>', 'topic of every line (default: last part of its "stream" field)', checkSubject)
+    .option('--default-topic <subject>', 'topic of lines without that field', checkSubject, 'events')
     .option('--window <n>', 'events under way at once', wholeNumber(1), 512)
     .option('--from-line <n>', 'begin at this line', wholeNumber(1), 1)
     .option('--count <n>', 'end after this many events', wholeNumber(1))
@@ -61,35 +63,27 @@ async function publishAll(
   const feed = await openFeed(file);
   const progress = createProgress();
   const pace = createPace(options.rate);
-  const underWay = new Set<Promise<void>>();
+  const window = new Window(options.window);
   const result: ReplayResult = { published: 0, bytes: 0, seconds: 0, topics: {} };
-  const failures: unknown[] = [];
   let taken = 0;
 
   for await (const line of feed.lines) {
     if (line.line < options.fromLine) continue;
-    const event = parseFeedLine(line, file, options.topic);
+    const event = parseFeedLine(line, file, options);
     if (event === null) continue;
     await pace(taken);
-    while (underWay.size >= options.window) await Promise.race(underWay);
-    if (failures.length > 0) break;
     const headers = await parseHeaders(event.recordedAt === null ? [] : [`Recorded-At:${event.recordedAt}`]);
-    const sent = publish({ ...event, headers })
-      .then(() => {
-        count(result, event.subject, event.payload.length);
-        progress.show(feed.progress(), result.published);
-      })
-      .catch((cause: unknown) => {
-        failures.push(new BusError('E_NOT_STORED', `${file}:${line.line}: ${errorText(cause)}`, { cause }));
-      })
-      .finally(() => underWay.delete(sent));
-    underWay.add(sent);
+    await window.run(`${file}:${line.line}`, async () => {
+      await publish({ ...event, headers });
+      count(result, event.subject, event.payload.length);
+      progress.show(feed.progress(), result.published);
+    });
     taken += 1;
-    if (taken === options.count) break;
+    if (window.failure !== undefined || taken === options.count) break;
   }
-  await Promise.all(underWay);
+  await window.idle();
   progress.end(result.published);
-  if (failures.length > 0) throw failures[0];
+  if (window.failure !== undefined) throw window.failure;
   return { ...result, seconds: progress.seconds() };
 }
 

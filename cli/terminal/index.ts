@@ -1,6 +1,7 @@
 /** The verbs of `mbus terminal`. */
 import type { Command } from 'commander';
 import { addCreate } from './create.ts';
+import { addJoin } from './join.ts';
 import { addLs } from './ls.ts';
 import { addRm } from './rm.ts';
 import { addToken } from './token.ts';
@@ -11,4 +12,5 @@ export function register(program: Command): void {
   addLs(terminal);
   addRm(terminal);
   addToken(terminal);
+  addJoin(terminal);
 }
