@@ -4,7 +4,7 @@
  *
  * A hit is sure (the bytes are compared); 24 bytes of a payload do not stand in ciphertext by chance.
  */
-export const fragmentBytes = 24;
+const fragmentBytes = 24;
 const minWordBytes = 8;
 const filterBits = 24;
 const base = 0x01000193;

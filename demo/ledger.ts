@@ -90,7 +90,7 @@ export class Ledger {
   }
 }
 
-export function eventIdOf(message: LedgerMessage): string | undefined {
+function eventIdOf(message: LedgerMessage): string | undefined {
   for (const [key, values] of message.headers) if (key === eventIdHeader) return values[0];
   return undefined;
 }

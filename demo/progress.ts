@@ -41,7 +41,7 @@ export class Progress {
 }
 
 /** `█████░░░░░  50 %  500/1,000` */
-export function renderBar(done: number, total: number): string {
+function renderBar(done: number, total: number): string {
   const share = total === 0 ? 1 : Math.min(1, done / total);
   const full = Math.floor(share * barWidth);
   const percent = `${Math.floor(share * 100)}`.padStart(3);

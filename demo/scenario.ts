@@ -11,7 +11,6 @@ import { type DemoEvent, topicsOf } from './input.ts';
 import { eventIdHeader } from './ledger.ts';
 
 export const sites = ['tokyo', 'frankfurt', 'virginia'] as const;
-export type Site = (typeof sites)[number];
 
 /** The links of both customers; the second is the one that is cut. */
 export const links = [
