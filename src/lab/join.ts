@@ -16,6 +16,11 @@ export interface JoinOptions {
   controlPort: number;
 }
 
+/** Makes the site's keys, which takes a while and needs nobody; joining finds them made. */
+export async function prepareLabSite(context: LabContext, site: string): Promise<void> {
+  await prepareSiteDir(siteDir(context.dir, site), site);
+}
+
 export async function joinLabSite(context: LabContext, { control, site, controlPort }: JoinOptions): Promise<void> {
   context.abort.signal.throwIfAborted();
   const { token } = await control.call('token.create', { site: site.name });

@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { BusError } from '../errors.ts';
-import { processArguments, processStart } from '../server/index.ts';
+import { defaultToolsDir, processArguments, processStart } from '../server/index.ts';
 
 const recordSchema = z.strictObject({
   name: z.string(),
@@ -47,12 +47,10 @@ export async function startProcess(options: StartOptions): Promise<ProcessRecord
   await mkdir(join(options.dir, 'logs'), { recursive: true, mode: 0o700 });
   const file = await open(log, 'a', 0o600);
   try {
-    const env = { ...process.env };
-    for (const name of foreignVariables) delete env[name];
     const child = spawn(process.execPath, [program(), ...options.args], {
       detached: true,
       stdio: ['ignore', file.fd, file.fd],
-      env,
+      env: environment(),
     });
     const pid = await new Promise<number>((resolve, reject) => {
       child.once('error', reject);
@@ -63,6 +61,13 @@ export async function startProcess(options: StartOptions): Promise<ProcessRecord
   } finally {
     await file.close();
   }
+}
+
+/** Compiled code is kept between starts: half a second of processor time less for each daemon. */
+function environment(): NodeJS.ProcessEnv {
+  const env: NodeJS.ProcessEnv = { NODE_COMPILE_CACHE: join(defaultToolsDir(), 'compiled'), ...process.env };
+  for (const name of foreignVariables) delete env[name];
+  return env;
 }
 
 /** cli/mbus.js, above the source or above dist/. */

@@ -17,7 +17,7 @@ import { findServer, withLock } from '../server/index.ts';
 import type { LinkStats } from './daemon-api.ts';
 import { labDown } from './down.ts';
 import { type LabInfo, labInfo } from './info.ts';
-import { joinLabSite } from './join.ts';
+import { joinLabSite, prepareLabSite } from './join.ts';
 import { serversInside } from './leftovers.ts';
 import { Links } from './links.ts';
 import {
@@ -106,7 +106,11 @@ async function run(context: LabContext, file: BusFile, held: HeldPorts): Promise
   const { version, path } = await findServer({ onProgress: progress });
   progress(`nats-server ${version} (${path})`);
   await held.release();
-  await together(abort, [startDaemonPart(context), startControl(context)]);
+  await together(abort, [
+    startDaemonPart(context),
+    startControl(context),
+    ...file.sites.map((site) => prepareLabSite(context, site.name)),
+  ]);
   const links = await Links.open(dir);
   const control = await createAdminClient(controlDir(dir));
   try {

@@ -120,7 +120,8 @@ async function fetchServer(
 }
 
 /** `.tools` of a checkout; where the package is installed, the user's cache. */
-function defaultToolsDir(env: NodeJS.ProcessEnv): string {
+/** Where fetched and computed things are kept between runs: `.tools/` of a checkout, else the user's cache. */
+export function defaultToolsDir(env: NodeJS.ProcessEnv = process.env): string {
   const root = fileURLToPath(new URL('../../', import.meta.url));
   const isCheckout =
     existsSync(join(root, 'package.json')) && existsSync(join(root, 'src')) && !root.includes('/node_modules/');

@@ -3,7 +3,8 @@
  * nothing but URL and creds. Register with useLabs() once per file; labs go down after each test, their directories stay
  * when it failed.
  */
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { credsAuthenticator, type NatsConnection } from '@nats-io/nats-core';
@@ -29,17 +30,25 @@ export interface LabKit {
   start(yaml: string): Promise<TestLab>;
 }
 
+/** both generations: for ever, and soon */
+const patience = { maxReconnectAttempts: -1, reconnectTimeWait: 200 };
+
 export function useLabs(): LabKit {
   const dirs: string[] = [];
+  const parents: string[] = [];
   const connections: { close(): Promise<void> }[] = [];
   afterEach(async ({ task }) => {
     await Promise.all(connections.splice(0).map((connection) => connection.close().catch(() => undefined)));
     const keep = task.result?.state === 'fail';
-    await Promise.all(dirs.splice(0).map((dir) => labDown(dir, { keep })));
+    const running = dirs.splice(0).filter((dir) => existsSync(join(dir, 'lab.json')));
+    await Promise.all(running.map((dir) => labDown(dir, { keep })));
+    for (const dir of parents.splice(0)) if (!keep) await rm(dir, { recursive: true, force: true });
   });
   return {
     start: async (yaml) => {
-      const dir = join(await mkdtemp(join(tmpdir(), 'mbus-lab-')), 'lab');
+      const parent = await mkdtemp(join(tmpdir(), 'mbus-lab-'));
+      parents.push(parent);
+      const dir = join(parent, 'lab');
       const info = await labUp({ text: yaml, fileName: 'bus.yaml', dir, keep: true });
       dirs.push(dir);
       return testLab(dir, info, connections);
@@ -47,7 +56,8 @@ export function useLabs(): LabKit {
   };
 }
 
-function testLab(dir: string, info: LabInfo, connections: { close(): Promise<void> }[]): TestLab {
+/** Clients of a lab that runs; every connection is pushed to `connections`. */
+export function testLab(dir: string, info: LabInfo, connections: { close(): Promise<void> }[]): TestLab {
   const access = async (app: string): Promise<{ servers: string; creds: Uint8Array }> => {
     const found = info.apps[app];
     if (!found) throw new Error(`no app ${app}: the lab has ${Object.keys(info.apps).join(', ')}`);
@@ -62,11 +72,11 @@ function testLab(dir: string, info: LabInfo, connections: { close(): Promise<voi
     info,
     connect: async (app) => {
       const { servers, creds } = await access(app);
-      return kept(await connect({ servers, authenticator: credsAuthenticator(creds), maxReconnectAttempts: -1 }));
+      return kept(await connect({ servers, authenticator: credsAuthenticator(creds), ...patience }));
     },
     connectOlder: async (app) => {
       const { servers, creds } = await access(app);
-      return kept(await connectOlder({ servers, authenticator: olderCreds(creds), maxReconnectAttempts: -1 }));
+      return kept(await connectOlder({ servers, authenticator: olderCreds(creds), ...patience }));
     },
   };
 }
