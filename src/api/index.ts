@@ -12,7 +12,7 @@ export {
 export { type JoinKeys, joinSite } from './enrol.ts';
 export { isRegistrationProven, type RegistrationKeys, signRegistration } from './registration.ts';
 export { ReplayWindow } from './replay-window.ts';
-export { type IncomingCall, maxSkewMs, serveControl } from './server.ts';
+export { type IncomingCall, serveControl } from './server.ts';
 export { readSnapshot, type SignedSnapshot, signSnapshot } from './signed-snapshot.ts';
 export { callerRights, noticeSubject } from './subjects.ts';
 export { formatToken, type JoinToken, parseToken } from './token.ts';

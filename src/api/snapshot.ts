@@ -103,7 +103,6 @@ export const snapshotSchema = z.strictObject({
 
 export type Snapshot = z.output<typeof snapshotSchema>;
 export type SnapshotCustomer = Snapshot['customers'][number];
-export type SnapshotTerminal = SnapshotCustomer['terminals'][number];
 export type SnapshotLink = SnapshotCustomer['links'][number];
 export type SnapshotTopic = SnapshotCustomer['topics'][number];
 export type SnapshotGroup = SnapshotTopic['groups'][number];

@@ -6,7 +6,6 @@ export {
   ensureFeed,
   type Feed,
   findCaptureStream,
-  listConsumers,
   listFeeds,
   pauseFeed,
 } from './capture-stream.ts';

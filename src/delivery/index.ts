@@ -6,5 +6,4 @@ export {
   ensureGroupStream,
   type FeedSource,
   type GroupStream,
-  groupStreamName,
 } from './group-stream.ts';

@@ -16,7 +16,6 @@ const shape = z.strictObject({
   mbit: z.number().positive().nullable().default(null),
   jitterMs: z.number().min(0).max(60_000).default(0),
 });
-export type LinkShape = z.output<typeof shape>;
 
 export const commandSchema = z.discriminatedUnion('do', [
   /** makes the link, or sends its new connections to another target */

@@ -1,4 +1,2 @@
 /** Stage 2: which terminal serves a group and which link leads there. Path maths is pure. */
-export { explainRoute, type RouteAnswer, type RouteQuestion } from './explain.ts';
-export { type PathEdge, type PathGraph, type ShortestPath, shortestPaths } from './paths.ts';
 export { Routes } from './routes.ts';
