@@ -105,10 +105,13 @@ export class CursorSet {
         const duty = cursor.duties.find((each) => each.groupId === groupId && each.until === null);
         if (duty === undefined) continue;
         cursor.hold(true);
-        made = await begin(cursor.sentUpTo + 1);
-        const others = cursor.duties.filter((each) => each !== duty);
-        await this.#save(cursor, [...others, { ...duty, until: made.from - 1 }]);
-        cursor.hold(false);
+        try {
+          made = await begin(cursor.sentUpTo + 1);
+          const others = cursor.duties.filter((each) => each !== duty);
+          await this.#save(cursor, [...others, { ...duty, until: made.from - 1 }]);
+        } finally {
+          cursor.hold(false);
+        }
       }
     });
     return made;
