@@ -116,8 +116,10 @@ function messageDocument(message: JsMsg): Record<string, unknown> {
   };
 }
 
+/** For people: without the transport's own Nats-* headers. */
 function messageText(message: JsMsg): string {
-  const headers = headerEntries(message).flatMap(([key, values]) => values.map((value) => `  ${key}: ${value}`));
+  const own = headerEntries(message).filter(([key]) => !/^nats-/i.test(key));
+  const headers = own.flatMap(([key, values]) => values.map((value) => `  ${key}: ${value}`));
   const data = utf8(message.data) ?? `(${message.data.length} bytes, not text)`;
   return [`${message.subject}  #${message.info.streamSequence}`, ...headers, data].join('\n');
 }
