@@ -13,7 +13,7 @@ import { endServersInside } from './leftovers.ts';
 import { Links } from './links.ts';
 import { type LabContext, sidecarName } from './parts.ts';
 import { holdPorts } from './ports.ts';
-import { forgetProcess, readRecord, stopProcess } from './processes.ts';
+import { forgetProcess, readRecord, readRecords, stopProcess } from './processes.ts';
 import { controlLinkName, declaredLinks, localBusFile } from './rewrite.ts';
 import { runningLab } from './running.ts';
 import { controlDir, type LabState, siteDir, writeLab } from './state.ts';
@@ -53,23 +53,28 @@ async function apply(
 ): Promise<{ version: number; changes: Change[] }> {
   const { dir } = context;
   const known = context.state;
-  const added = file.sites.filter(({ name }) => !known.sites[name]);
   const state = await withPorts(
     known,
-    added.map(({ name }) => name),
+    file.sites.map(({ name }) => name).filter((name) => !known.sites[name]),
   );
   await writeLab(dir, state);
   const links = await Links.open(dir);
   const proxyPorts = await openLinks(links, file, state);
   const local = localBusFile(file, { leafPorts: leafPorts(state), proxyPorts });
   const result = await control.call('bus.apply', { file: local });
-  await startSites({ ...context, state }, control, { sites: added }, proxyPorts);
+  await startSites({ ...context, state }, control, { sites: await neverStarted(dir, file) }, proxyPorts);
   const removed = Object.keys(known.sites).filter((name) => !file.sites.some((site) => site.name === name));
   for (const site of removed) await removeSite(dir, site);
   await closeLinks(links, file);
   const sites = Object.fromEntries(Object.entries(state.sites).filter(([name]) => !removed.includes(name)));
   await writeLab(dir, { ...state, ...source, sites });
   return result;
+}
+
+/** A killed sidecar has a record and stays dead; a site that an interrupted apply left half made has none. */
+async function neverStarted(dir: string, file: BusFile): Promise<BusFile['sites']> {
+  const records = new Set((await readRecords(dir)).map(({ name }) => name));
+  return file.sites.filter(({ name }) => !records.has(sidecarName(name)));
 }
 
 async function withPorts(state: LabState, added: string[]): Promise<LabState> {

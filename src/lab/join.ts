@@ -2,6 +2,8 @@
  * A site of the lab joins its bus: token, keys made in the site's directory, enrolment, and from then on every way out of
  * the site leads through the lab's proxies.
  */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { joinSite } from '../api/index.ts';
 import type { ControlClient } from '../api/methods.ts';
 import type { SiteSpec } from '../config/bus-file.ts';
@@ -21,11 +23,13 @@ export async function prepareLabSite(context: LabContext, site: string): Promise
   await prepareSiteDir(siteDir(context.dir, site), site);
 }
 
+/** Nothing when the site has joined before. */
 export async function joinLabSite(context: LabContext, { control, site, controlPort }: JoinOptions): Promise<void> {
   context.abort.signal.throwIfAborted();
+  const path = siteDir(context.dir, site.name);
+  if (existsSync(join(path, 'site.json'))) return;
   const { token } = await control.call('token.create', { site: site.name });
   const ports = portsOf(context.state, site.name);
-  const path = siteDir(context.dir, site.name);
   const { key, controlUser, csrPem } = await prepareSiteDir(path, site.name);
   const enrolment = await joinSite(token, { key, controlUser, csrPem });
   await createSiteDir({

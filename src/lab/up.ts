@@ -50,16 +50,24 @@ export interface LabUpOptions {
   signal?: AbortSignal;
 }
 
+const lockName = 'lock';
+
 /** Returns when everything is ready. E_CONFIG, E_LAB_RUNNING, E_LAB_START. */
 export async function labUp(options: LabUpOptions): Promise<LabInfo> {
   const dir = resolve(options.dir);
   const file = parseBusFile(options.text, options.fileName);
   await requireFreeDir(dir);
   await mkdir(dir, { recursive: true, mode: 0o700 });
+  return withLock(join(dir, lockName), () => startOrClear(dir, file, options), defaultReadyMs);
+}
+
+async function startOrClear(dir: string, file: BusFile, options: LabUpOptions): Promise<LabInfo> {
+  // another `lab up` may have had the lock first
+  await requireFreeDir(dir);
   try {
-    return await withLock(join(dir, 'lock'), () => start(dir, file, options), defaultReadyMs);
+    return await start(dir, file, options);
   } catch (error) {
-    await labDown(dir, { keep: options.keep ?? false });
+    if (await hasLab(dir)) await labDown(dir, { keep: options.keep ?? false });
     throw error;
   }
 }
@@ -71,7 +79,8 @@ async function requireFreeDir(dir: string): Promise<void> {
     throw new BusError('E_LAB_GONE', `${dir}: holds a lab whose processes are gone`);
   }
   const entries = await readdir(dir).catch(() => []);
-  if (entries.length > 0) throw new BusError('E_USAGE', `${dir}: not empty; a lab takes a directory of its own`);
+  if (entries.some((name) => !name.startsWith(lockName)))
+    throw new BusError('E_USAGE', `${dir}: not empty; a lab takes a directory of its own`);
 }
 
 async function start(dir: string, file: BusFile, options: LabUpOptions): Promise<LabInfo> {

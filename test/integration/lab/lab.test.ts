@@ -135,6 +135,18 @@ test('a changed file starts what is new, stops what is gone, and restarts nothin
   expect((await labLinks(lab.dir)).map(({ link }) => link)).not.toContain('link/acme/osaka/tokyo');
 });
 
+test('of two that start a lab in one directory, one does', async () => {
+  const parent = await mkdtemp(join(tmpdir(), 'mbus-lab-'));
+  const dir = join(parent, 'lab');
+  const alone = 'sites: [{name: tokyo, mode: server, address: "tokyo.example.net:7422"}]';
+  const outcomes = await Promise.allSettled([1, 2].map(() => labUp({ text: alone, fileName: 'bus.yaml', dir })));
+  expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'E_LAB_RUNNING' } });
+  expect((await labStatus(dir)).sites).toHaveLength(1);
+  await labDown(dir);
+  await rm(parent, { recursive: true });
+});
+
 test('a part that does not start is named with its log, and nothing is left behind', async () => {
   const parent = await mkdtemp(join(tmpdir(), 'mbus-lab-'));
   const dir = join(parent, 'lab');
