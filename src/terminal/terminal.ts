@@ -76,6 +76,7 @@ export class Terminal {
     this.#snapshot = snapshot;
     this.#options = options;
     this.#routes = new Routes(customer, { clock: options.clock });
+    this.#routes.onChange(() => this.#queueTick());
   }
 
   get customer(): SnapshotCustomer {
@@ -185,7 +186,7 @@ export class Terminal {
     const nc = await site.connect({ link: linkId }, { name: `link to ${peerName}` });
     const inbound = this.#parts?.inbound;
     const labels = { customer: this.#customer.name, peer: peerName };
-    const session = new LinkSession({
+    const session: LinkSession = new LinkSession({
       nc,
       linkId,
       self: selfSite,
@@ -197,8 +198,7 @@ export class Terminal {
       onNote: (frame) => inbound?.takeNote(frame),
       onState: (state) => {
         metrics.linkUp.set(labels, state === 'up' ? 1 : 0);
-        this.#routes.linkChanged(linkId, state === 'up');
-        this.#queueTick();
+        this.#routes.linkChanged(linkId, { state, rttMs: session.rttMs, jitterMs: 0, lossRatio: 0, backlogMs: 0 });
       },
     });
     this.#links.set(linkId, { side, nc, session });
