@@ -16,6 +16,7 @@ import { holdPorts } from './ports.ts';
 import { forgetProcess, readRecord, readRecords, stopProcess } from './processes.ts';
 import { controlLinkName, declaredLinks, localBusFile } from './rewrite.ts';
 import { runningLab } from './running.ts';
+import { untilSettled } from './settled.ts';
 import { controlDir, type LabState, siteDir, writeLab } from './state.ts';
 import { leafPorts, openLinks, partPorts, startSites } from './up.ts';
 
@@ -63,6 +64,7 @@ async function apply(
   const local = localBusFile(file, { leafPorts: leafPorts(state), proxyPorts });
   const result = await control.call('bus.apply', { file: local });
   await startSites({ ...context, state }, control, { sites: await neverStarted(dir, file) }, proxyPorts);
+  await untilSettled({ ...context, state }, control, result.version);
   const removed = Object.keys(known.sites).filter((name) => !file.sites.some((site) => site.name === name));
   for (const site of removed) await removeSite(dir, site);
   await closeLinks(links, file);
