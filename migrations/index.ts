@@ -5,9 +5,11 @@
 import type { Migration } from 'kysely/migration';
 import * as registry from './0001-registry.ts';
 import * as keys from './0002-keys.ts';
+import * as routing from './0003-routing.ts';
 
 /** By name, in the order they run. */
 export const migrations: Record<string, Migration> = {
   '0001-registry': registry,
   '0002-keys': keys,
+  '0003-routing': routing,
 };

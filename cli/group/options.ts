@@ -14,5 +14,17 @@ export function withGroupFields(verb: Command): Command {
     .addOption(new Option('--on-full <what>', 'when it is full').choices(['refuse', 'dropOldest']))
     .option('--ack-wait-ms <n>', 'delivered again when not acknowledged by then (default: 30000)', wholeNumber(1))
     .option('--max-deliver <n>', 'deliveries before a message is put aside; -1: no limit (default)', wholeNumber(-1))
-    .option('--max-ack-pending <n>', 'messages under way to consumers (default: 10000)', wholeNumber(1));
+    .option('--max-ack-pending <n>', 'messages under way to consumers (default: 10000)', wholeNumber(1))
+    .option(
+      '--failover-after-ms <n>',
+      'without consumers for this long: new messages go elsewhere (default: 5000)',
+      wholeNumber(1),
+    )
+    .addOption(
+      new Option('--on-terminal-loss <what>', 'what was sent to a terminal that stays away').choices([
+        'wait',
+        'reassign',
+      ]),
+    )
+    .option('--reassign-after-ms <n>', 'reassign: how long it may stay away (default: 3600000)', wholeNumber(1));
 }

@@ -5,7 +5,9 @@ import { addSite } from '../../src/config/edit.ts';
 import { type ControlOptions, controlVerb, editBus } from '../control-verb.ts';
 import { hostPort, wholeNumber } from '../options.ts';
 
-interface CreateOptions extends ControlOptions, Partial<Pick<SiteSpec, 'address' | 'maxPayload' | 'durability'>> {
+interface CreateOptions
+  extends ControlOptions,
+    Partial<Pick<SiteSpec, 'address' | 'maxPayload' | 'durability' | 'transit'>> {
   mode: SiteSpec['mode'];
 }
 
@@ -24,6 +26,7 @@ export function addCreate(site: Command): void {
     .addOption(
       new Option('--durability <class>', 'process: survives kill -9; power: fsync first').choices(['process', 'power']),
     )
+    .option('--transit', 'client mode: carry envelopes of others between its links')
     .action(create);
 }
 

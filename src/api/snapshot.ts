@@ -43,6 +43,8 @@ export const snapshotSchema = z.strictObject({
           siteId: id,
           site: z.string(),
           mode: z.enum(['server', 'client']),
+          /** in client mode: carries envelopes of others as well */
+          transit: z.boolean().default(false),
           /** Ed25519 public key of the terminal, null until it is registered */
           signKey: z.string().nullable(),
           /** NATS user public key (U…) it dials links with, null until registered */
@@ -84,6 +86,9 @@ export const snapshotSchema = z.strictObject({
               ackWaitMs: z.number().int(),
               maxDeliver: z.number().int(),
               maxAckPending: z.number().int(),
+              failoverAfterMs: z.number().int().default(5_000),
+              onTerminalLoss: z.enum(['wait', 'reassign']).default('wait'),
+              reassignAfterMs: z.number().int().default(3_600_000),
             }),
           ),
         }),

@@ -21,6 +21,8 @@ export const siteSchema = z.strictObject({
   maxPayload: bytes.max(8 * mebibyte).default(mebibyte),
   /** process: survives kill -9 · power: fsync before every acknowledgement */
   durability: z.enum(['process', 'power']).default('process'),
+  /** client mode only: carries envelopes between its links as well; a site in server mode always does */
+  transit: z.boolean().default(false),
 });
 
 export const linkSchema = z.strictObject({
@@ -43,6 +45,12 @@ export const groupSchema = z.strictObject({
   /** -1: without end */
   maxDeliver: z.number().int().min(-1).default(-1),
   maxAckPending: z.number().int().positive().default(10_000),
+  /** a terminal without consumers for this long gets no new messages while another has some */
+  failoverAfterMs: ms.default(5_000),
+  /** what was sent to a terminal that stays away: wait for it · reassign: send it to another, at least once */
+  onTerminalLoss: z.enum(['wait', 'reassign']).default('wait'),
+  /** reassign: how long it may stay away, one hour by default */
+  reassignAfterMs: ms.default(3_600_000),
 });
 
 export const topicSchema = z.strictObject({

@@ -19,12 +19,13 @@ export async function exportBusFile(db: Registry): Promise<BusFile> {
   const sites = await listSites(db);
   const content = await readContent(db);
   return {
-    sites: sites.map(({ name, mode, address, maxPayload, durability }) => ({
+    sites: sites.map(({ name, mode, address, maxPayload, durability, transit }) => ({
       name,
       mode,
       ...(address !== null && { address }),
       maxPayload,
       durability,
+      transit,
     })),
     customers: (await listCustomers(db)).map(
       (customer): CustomerSpec => ({
@@ -94,6 +95,9 @@ function topicSpec({ groups, groupTerminals, siteOf }: Content, topic: Topic): T
         ackWaitMs: group.ackWaitMs,
         maxDeliver: group.maxDeliver,
         maxAckPending: group.maxAckPending,
+        failoverAfterMs: group.failoverAfterMs,
+        onTerminalLoss: group.onTerminalLoss,
+        reassignAfterMs: group.reassignAfterMs,
       })),
   };
 }

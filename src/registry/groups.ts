@@ -14,6 +14,9 @@ export interface Group {
   ackWaitMs: number;
   maxDeliver: number;
   maxAckPending: number;
+  failoverAfterMs: number;
+  onTerminalLoss: 'wait' | 'reassign';
+  reassignAfterMs: number;
 }
 
 const columns = [
@@ -27,6 +30,9 @@ const columns = [
   'ack_wait_ms',
   'max_deliver',
   'max_ack_pending',
+  'failover_after_ms',
+  'on_terminal_loss',
+  'reassign_after_ms',
 ] as const;
 
 export async function listGroups(db: Registry, customerIds?: readonly string[]): Promise<Group[]> {
@@ -44,6 +50,9 @@ export async function listGroups(db: Registry, customerIds?: readonly string[]):
     ackWaitMs: row.ack_wait_ms,
     maxDeliver: row.max_deliver,
     maxAckPending: row.max_ack_pending,
+    failoverAfterMs: row.failover_after_ms,
+    onTerminalLoss: row.on_terminal_loss,
+    reassignAfterMs: row.reassign_after_ms,
   }));
 }
 
@@ -70,6 +79,9 @@ export async function syncGroups(
       ack_wait_ms: spec.ackWaitMs,
       max_deliver: spec.maxDeliver,
       max_ack_pending: spec.maxAckPending,
+      failover_after_ms: spec.failoverAfterMs,
+      on_terminal_loss: spec.onTerminalLoss,
+      reassign_after_ms: spec.reassignAfterMs,
     }),
     remove: async (ids) => void (await trx.deleteFrom('groups').where('id', 'in', ids).execute()),
     insert: async (values) =>

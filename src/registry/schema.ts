@@ -35,6 +35,8 @@ export interface SitesTable {
   address: string | null;
   max_payload: number;
   durability: 'process' | 'power';
+  /** carries envelopes of others although it is in client mode */
+  transit: boolean;
   /** Ed25519 public key that signs the site's requests, null until it joined */
   request_key: string | null;
   /** NATS user public key of its control link */
@@ -102,6 +104,9 @@ export interface GroupsTable {
   ack_wait_ms: number;
   max_deliver: number;
   max_ack_pending: number;
+  failover_after_ms: number;
+  on_terminal_loss: 'wait' | 'reassign';
+  reassign_after_ms: number;
 }
 
 export interface GroupTerminalsTable {

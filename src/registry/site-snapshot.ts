@@ -61,11 +61,12 @@ async function customersOf(trx: Registry, site: Site): Promise<SnapshotCustomer[
       name,
       isolateApps,
       terminalId: self.id,
-      terminals: terminals.map(({ id, siteId, site, mode, signKey, linkUser }) => ({
+      terminals: terminals.map(({ id, siteId, site, mode, transit, signKey, linkUser }) => ({
         id,
         siteId,
         site,
         mode,
+        transit,
         signKey,
         linkUser,
       })),

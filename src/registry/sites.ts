@@ -12,11 +12,22 @@ export interface Site {
   address: string | null;
   maxPayload: number;
   durability: SitesTable['durability'];
+  transit: boolean;
   requestKey: string | null;
   controlUser: string | null;
 }
 
-const columns = ['id', 'name', 'mode', 'address', 'max_payload', 'durability', 'request_key', 'control_user'] as const;
+const columns = [
+  'id',
+  'name',
+  'mode',
+  'address',
+  'max_payload',
+  'durability',
+  'transit',
+  'request_key',
+  'control_user',
+] as const;
 
 export async function listSites(db: Registry): Promise<Site[]> {
   const rows = await db.selectFrom('sites').select(columns).orderBy('name').execute();
@@ -58,12 +69,13 @@ export async function syncSites(trx: Registry, removals: Removals, specs: readon
     rowKey: (row) => row.name,
     specs,
     specKey: (spec) => spec.name,
-    values: ({ name, mode, address, maxPayload, durability }) => ({
+    values: ({ name, mode, address, maxPayload, durability, transit }) => ({
       name,
       mode,
       address: address ?? null,
       max_payload: maxPayload,
       durability,
+      transit,
     }),
     remove: async (ids) => void (await trx.deleteFrom('sites').where('id', 'in', ids).execute()),
     insert: async (values) =>
@@ -84,6 +96,7 @@ function toSite(
     address: row.address,
     maxPayload: row.max_payload,
     durability: row.durability,
+    transit: row.transit,
     requestKey: row.request_key,
     controlUser: row.control_user,
   };

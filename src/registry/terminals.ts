@@ -9,6 +9,7 @@ export interface Terminal {
   siteId: string;
   site: string;
   mode: 'server' | 'client';
+  transit: boolean;
   signKey: string | null;
   wrapKey: string | null;
   linkUser: string | null;
@@ -78,7 +79,14 @@ function terminalQuery(db: Registry) {
   return db
     .selectFrom('terminals')
     .innerJoin('sites', 'sites.id', 'terminals.site_id')
-    .select(['terminals.id', 'terminals.customer_id', 'terminals.site_id', 'sites.name as site', 'sites.mode'])
+    .select([
+      'terminals.id',
+      'terminals.customer_id',
+      'terminals.site_id',
+      'sites.name as site',
+      'sites.mode',
+      'sites.transit',
+    ])
     .select(['terminals.sign_key', 'terminals.wrap_key', 'terminals.link_user']);
 }
 
@@ -88,6 +96,7 @@ function toTerminal(row: {
   site_id: string;
   site: string;
   mode: 'server' | 'client';
+  transit: boolean;
   sign_key: string | null;
   wrap_key: string | null;
   link_user: string | null;
@@ -98,6 +107,7 @@ function toTerminal(row: {
     siteId: row.site_id,
     site: row.site,
     mode: row.mode,
+    transit: row.transit,
     signKey: row.sign_key,
     wrapKey: row.wrap_key,
     linkUser: row.link_user,

@@ -46,11 +46,13 @@ export function customerGraph(
   customer: CustomerSpec,
   down: readonly (readonly [string, string])[],
 ): PathGraph {
-  const servers = new Set(bus.sites.filter(({ mode }) => mode === 'server').map(({ name }) => name));
+  const carriers = new Set(
+    bus.sites.filter(({ mode, transit }) => mode === 'server' || transit).map(({ name }) => name),
+  );
   for (const ends of down) requireLink(customer, ends);
   const isDown = ([a, b]: readonly [string, string]): boolean => down.some(([c, d]) => isPair(a, b, c, d));
   return {
-    nodes: customer.terminals.map((node) => ({ node, isTransit: servers.has(node) })),
+    nodes: customer.terminals.map((node) => ({ node, isTransit: carriers.has(node) })),
     edges: customer.links
       .filter(({ between }) => !isDown(between))
       .map(({ between: [a, b], cost }) => ({ a, b, cost })),

@@ -79,7 +79,7 @@ export async function meshCustomer(name: string, sites: TestSite[]): Promise<Tes
     sites.map(async (site) => {
       const id = randomUUID();
       const linkUser = (await site.dir.linkUser(id)).getPublicKey();
-      return { id, siteId: site.id, site: site.name, mode: site.mode, signKey: null, linkUser };
+      return { id, siteId: site.id, site: site.name, mode: site.mode, transit: false, signKey: null, linkUser };
     }),
   );
   const customer: TestCustomer = {
@@ -133,6 +133,9 @@ export function newTopic(
     ackWaitMs: 30_000,
     maxDeliver: -1,
     maxAckPending: 1_000,
+    failoverAfterMs: 5_000,
+    onTerminalLoss: 'wait' as const,
+    reassignAfterMs: 3_600_000,
   });
   const limits = { maxBytes: 1 << 20, maxTransitAgeMs: 3_600_000, strict: false, dedupeMs: 1_000 };
   return { id: randomUUID(), name, scope, ...limits, groups: groups.map(group) };
