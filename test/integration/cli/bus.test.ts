@@ -204,6 +204,11 @@ test('apply of a changed file on the lab says what changed; audit tells who', as
     { action: 'update', noun: 'link', name: 'acme/frankfurt-tokyo', fields: ['cost: 1 -> 9'] },
   ]);
   expect((await mbusJson<Applied>(inLab('apply', '-f', file))).changes).toEqual([]);
+  expect((await mbusJson<Applied>(inLab('diff', '-f', file))).changes).toEqual([]);
+  await writeFile(file, busFile);
+  expect((await mbusJson<Applied>(inLab('diff', '-f', file))).changes.map(({ fields }) => fields)).toEqual([
+    ['cost: 9 -> 1'],
+  ]);
   const { rows } = await mbusJson<ResponseOf<'audit.list'>>(inLab('audit', 'ls', '--limit', '1'));
   expect(rows[0]).toMatchObject({
     action: 'link.update',

@@ -47,17 +47,20 @@ test.each([
 });
 
 // T8 at the command line; parse.test.ts has the whole list
-test.each(['a.>', 'x\r\nPUB a 1\r\n1', 'r\u202el', 'x'.repeat(10_000)])('a name like %j is E_NAME', async (name) => {
-  const results = await Promise.all([
-    mbus(['topic', 'create', `acme/${name}`]),
-    mbus(['sub', `trade@${name}`, '--server', 'nats://127.0.0.1:1', '--creds', 'x']),
-  ]);
-  for (const { code, stdout, stderr } of results) {
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toMatch(/^mbus: E_NAME: /);
-    expect(stderr).not.toMatch(/[\r\u202e]|x{100}/);
-  }
-});
+test.each(['a.>', 'x\r\nPUB a 1\r\n1', 'r\u202el', 'x'.repeat(10_000)].map((name) => [name.slice(0, 20), name]))(
+  'a name like %j is E_NAME',
+  async (_, name) => {
+    const results = await Promise.all([
+      mbus(['topic', 'create', `acme/${name}`]),
+      mbus(['sub', `trade@${name}`, '--server', 'nats://127.0.0.1:1', '--creds', 'x']),
+    ]);
+    for (const { code, stdout, stderr } of results) {
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(stderr).toMatch(/^mbus: E_NAME: /);
+      expect(stderr).not.toMatch(/[\r\u202e]|x{100}/);
+    }
+  },
+);
 
 test('a bad bus file is E_CONFIG: exit 2, a line per problem', async () => {
   const bad = join(dir, 'bad.yaml');
