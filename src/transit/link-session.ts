@@ -96,6 +96,11 @@ export class LinkSession {
     return this.#window.usedBytes;
   }
 
+  /** how much may be under way now */
+  get windowBytes(): number {
+    return this.#window.windowBytes;
+  }
+
   /** Whether compressing is worth the CPU here: a long way, or a thin line. */
   get isSlow(): boolean {
     const rate = this.#window.rateBytesPerSecond;
@@ -131,10 +136,10 @@ export class LinkSession {
     else this.#enter('down', 'the leaf connection closed');
   }
 
-  /** Sends a frame and resolves when the peer has stored it. E_LINK_DOWN E_PEER_BUSY E_PEER_REFUSED E_TIMEOUT */
-  async send(parts: Uint8Array): Promise<void> {
+  /** Sends a frame and resolves when the peer has stored it; lanes take turns. E_LINK_DOWN E_PEER_BUSY E_PEER_REFUSED E_TIMEOUT */
+  async send(parts: Uint8Array, lane?: string): Promise<void> {
     this.#mustBeUp();
-    await this.#window.acquire(parts.length);
+    await this.#window.acquire(parts.length, lane);
     const sentMs = this.#options.clock.monotonicMs();
     try {
       this.#mustBeUp();

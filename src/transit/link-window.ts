@@ -2,6 +2,8 @@
  * How much may be under way on one link: enough to keep it busy, little enough that a hello is not stuck for seconds
  * behind data. Delay-based, after RFC 6817 (LEDBAT): the window grows while replies come back within the target delay
  * over the best round trip seen, and shrinks when they do not.
+ *
+ * Those who wait for room stand in lanes that take turns, so that a long backlog of one flow does not delay another.
  */
 export interface LinkWindowOptions {
   firstBytes?: number;
@@ -24,7 +26,8 @@ export class LinkWindow {
   #windowBytes: number;
   #usedBytes = 0;
   #bestMs = Number.POSITIVE_INFINITY;
-  #waiters: Waiter[] = [];
+  /** by lane; the one whose turn is next comes first */
+  #waiters = new Map<string, Waiter[]>();
   #rateBytesPerMs = 0;
 
   constructor(options: LinkWindowOptions = {}) {
@@ -47,13 +50,17 @@ export class LinkWindow {
     return this.#rateBytesPerMs * 1000;
   }
 
-  /** Waits for room in order of arrival; one piece larger than the window may go when nothing else is under way. */
-  acquire(bytes: number): Promise<void> {
-    if (this.#waiters.length === 0 && this.#fits(bytes)) {
+  /** Waits for room, within its lane in order of arrival; one piece larger than the window may go when nothing else is under way. */
+  acquire(bytes: number, lane = ''): Promise<void> {
+    if (this.#waiters.size === 0 && this.#fits(bytes)) {
       this.#usedBytes += bytes;
       return Promise.resolve();
     }
-    return new Promise((resolve, reject) => this.#waiters.push({ bytes, resolve, reject }));
+    return new Promise((resolve, reject) => {
+      const waiters = this.#waiters.get(lane);
+      if (waiters === undefined) this.#waiters.set(lane, [{ bytes, resolve, reject }]);
+      else waiters.push({ bytes, resolve, reject });
+    });
   }
 
   /** A piece came through (elapsedMs since it was sent) or not (null). */
@@ -66,8 +73,8 @@ export class LinkWindow {
 
   /** Fails everybody who waits: the link is gone. */
   reset(error: unknown): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
+    const waiters = [...this.#waiters.values()].flat();
+    this.#waiters.clear();
     for (const waiter of waiters) waiter.reject(error);
     this.#windowBytes = Math.max(this.#minBytes, this.#windowBytes / 4);
   }
@@ -77,8 +84,14 @@ export class LinkWindow {
   }
 
   #admit(): void {
-    for (let next = this.#waiters[0]; next !== undefined && this.#fits(next.bytes); next = this.#waiters[0]) {
-      this.#waiters.shift();
+    for (const [lane, waiters] of this.#waiters) {
+      const next = waiters[0];
+      if (next !== undefined && !this.#fits(next.bytes)) return;
+      waiters.shift();
+      // to the end of the turns; the loop comes to it again
+      this.#waiters.delete(lane);
+      if (waiters.length > 0) this.#waiters.set(lane, waiters);
+      if (next === undefined) continue;
       this.#usedBytes += next.bytes;
       next.resolve();
     }
