@@ -36,6 +36,12 @@ export function hostPort(text: string): string {
   return text;
 }
 
+/** An option's `http://host:port`. */
+export function proxyUrl(text: string): string {
+  if (!text.startsWith('http://')) throw new InvalidArgumentError('Use http://host:port.');
+  return `http://${hostPort(text.slice('http://'.length))}`;
+}
+
 /** A whole number of at least `min`. */
 export function wholeNumber(min: number): (text: string) => number {
   return (text) => {

@@ -6,10 +6,14 @@ import type { Migration } from 'kysely/migration';
 import * as registry from './0001-registry.ts';
 import * as keys from './0002-keys.ts';
 import * as routing from './0003-routing.ts';
+import * as linkModes from './0004-link-modes.ts';
+import * as drain from './0005-drain.ts';
 
 /** By name, in the order they run. */
 export const migrations: Record<string, Migration> = {
   '0001-registry': registry,
   '0002-keys': keys,
   '0003-routing': routing,
+  '0004-link-modes': linkModes,
+  '0005-drain': drain,
 };

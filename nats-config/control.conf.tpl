@@ -29,6 +29,8 @@ tls {
   timeout: 5
 }
 
+{{> websocketListener}}
+
 leafnodes {
   compression: off
   isolate_leafnode_interest: true

@@ -31,6 +31,8 @@ jetstream {
   sync_interval: {{syncInterval}}
 }
 
+{{> websocketListener}}
+
 leafnodes {
   reconnect: "200ms"
   compression: off

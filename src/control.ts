@@ -97,6 +97,7 @@ async function start(options: ControlOptions, lifecycle: Lifecycle): Promise<Run
     id: file.replicaId,
     route: file.advertiseCluster,
     leafUrl: file.advertise,
+    wsUrl: file.advertiseWebsocket ?? null,
     clientUrl: file.advertiseClient,
   };
   const others = await announce({ db, self });

@@ -6,6 +6,8 @@ import { printResult } from '../output.ts';
 interface InitOptions extends DirOption, JsonOption {
   listen: string;
   leafListen: string;
+  websocketListen?: string;
+  advertiseWebsocket?: string;
   advertise?: string;
 }
 
@@ -16,6 +18,8 @@ export function register(program: Command): void {
     .addOption(controlDirOption())
     .option('--listen <host:port>', 'where its nats-server takes clients; port 0: a free one', hostPort, '127.0.0.1:0')
     .option('--leaf-listen <host:port>', 'where sites connect; port 0: a free one', hostPort, '127.0.0.1:0')
+    .option('--websocket-listen <host:port>', 'where sites connect over WebSocket as well', hostPort)
+    .option('--advertise-websocket <host:port>', 'the WebSocket address as sites dial it', hostPort)
     .option('--advertise <host:port>', 'the leaf address as sites dial it (default: --leaf-listen)', hostPort)
     .addOption(jsonOption())
     .addHelpText('after', examples)
@@ -27,9 +31,9 @@ Examples:
   $ mbus init
   $ mbus init --dir /var/lib/mbus --leaf-listen 0.0.0.0:7433 --advertise bus.example.net:7433`;
 
-async function init({ dir, listen, leafListen, advertise, json }: InitOptions): Promise<void> {
+async function init({ dir, json, ...addresses }: InitOptions): Promise<void> {
   const { initControl } = await import('../../src/control.ts');
   const path = controlDir({ dir });
-  await initControl({ dir: path, listen, leafListen, advertise });
+  await initControl({ dir: path, ...addresses });
   printResult(json, { dir: path }, () => `made ${path}: start it with  mbus control run --dir ${path}`);
 }

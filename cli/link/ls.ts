@@ -12,6 +12,16 @@ async function ls(customer: string | undefined, options: ControlOptions): Promis
   const links = ofCustomer(await readBus(options), customer).flatMap(({ name, links }) =>
     links.map((link) => ({ customer: name, ...link })),
   );
-  const rows = links.map((l) => [l.customer, ...l.between, String(l.cost), l.via ?? '-', l.compress]);
-  printResult(options.json, links, () => table([['CUSTOMER', 'A', 'B', 'COST', 'VIA', 'COMPRESS'], ...rows]));
+  const rows = links.map((l) => [
+    l.customer,
+    ...l.between,
+    String(l.cost),
+    l.via ?? '-',
+    l.transport,
+    l.proxy ?? '-',
+    l.compress,
+  ]);
+  printResult(options.json, links, () =>
+    table([['CUSTOMER', 'A', 'B', 'COST', 'VIA', 'TRANSPORT', 'PROXY', 'COMPRESS'], ...rows]),
+  );
 }

@@ -1,4 +1,4 @@
-/** `mbus link set`: changes cost, address or compression of a link. */
+/** `mbus link set`: changes cost, way or compression of a link. */
 import type { Command } from 'commander';
 import { setLink } from '../../src/config/edit.ts';
 import { type ControlOptions, controlVerb, editBus } from '../control-verb.ts';
@@ -18,6 +18,7 @@ async function set(
   b: string,
   { dir, json, ...fields }: ControlOptions & LinkFields,
 ): Promise<void> {
-  if (Object.keys(fields).length === 0) throw usage('give at least one of --cost, --via, --compress');
+  if (Object.keys(fields).length === 0)
+    throw usage('give at least one of --cost, --via, --transport, --proxy, --compress');
   await editBus({ dir, json }, (bus) => setLink(bus, customer, { between: [a, b], ...fields }));
 }

@@ -3,11 +3,11 @@ import { type Command, Option } from 'commander';
 import type { SiteSpec } from '../../src/config/bus-file.ts';
 import { addSite } from '../../src/config/edit.ts';
 import { type ControlOptions, controlVerb, editBus } from '../control-verb.ts';
-import { hostPort, wholeNumber } from '../options.ts';
+import { hostPort, proxyUrl, wholeNumber } from '../options.ts';
 
 interface CreateOptions
   extends ControlOptions,
-    Partial<Pick<SiteSpec, 'address' | 'maxPayload' | 'durability' | 'transit'>> {
+    Partial<Pick<SiteSpec, 'address' | 'websocket' | 'proxy' | 'maxPayload' | 'durability' | 'transit'>> {
   mode: SiteSpec['mode'];
 }
 
@@ -22,6 +22,8 @@ export function addCreate(site: Command): void {
         .makeOptionMandatory(),
     )
     .option('--address <host:port>', 'server mode: the leaf address as other sites dial it', hostPort)
+    .option('--websocket <host:port>', 'server mode: where others may dial it over WebSocket', hostPort)
+    .option('--proxy <url>', 'HTTP proxy that everything this site dials goes through', proxyUrl)
     .option('--max-payload <bytes>', 'largest application message (default: 1 MiB)', wholeNumber(1))
     .addOption(
       new Option('--durability <class>', 'process: survives kill -9; power: fsync first').choices(['process', 'power']),

@@ -1,16 +1,20 @@
 /** Joining a site: keys made here, one request with the token, then the directory is a site's. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { BusError } from '../../src/errors.ts';
 import type { SiteDir } from '../../src/site/index.ts';
-import { hostPort } from '../options.ts';
+import { collect, hostPort, proxyUrl } from '../options.ts';
 import { readToken, type TokenOption } from '../token.ts';
 
 export interface JoinOptions extends TokenOption {
   dir: string;
   listen: string;
   leafListen?: string;
+  websocketListen?: string;
+  proxy?: string;
+  controlTransport?: 'tcp' | 'ws';
+  controlVia?: string[];
   monitor: string;
 }
 
@@ -19,6 +23,16 @@ export function withJoinOptions(verb: Command): Command {
     .option('--token-file <file>', 'the token; - for stdin (default: MBUS_TOKEN)')
     .option('--listen <host:port>', 'where nats-server takes applications; port 0: a free one', hostPort, '127.0.0.1:0')
     .option('--leaf-listen <host:port>', 'server mode: where it takes links of other sites', hostPort)
+    .option('--websocket-listen <host:port>', 'server mode: where it takes links over WebSocket', hostPort)
+    .option('--proxy <url>', 'HTTP proxy that joining, links and the control link go through', proxyUrl)
+    .addOption(
+      new Option('--control-transport <how>', 'ws: reach the control plane over WebSocket').choices(['tcp', 'ws']),
+    )
+    .option(
+      '--control-via <url>',
+      'host:port or wss://host:port to dial for the control link; may be repeated',
+      collect,
+    )
     .option('--monitor <host:port>', "nats-server's monitoring; keep it on loopback", hostPort, '127.0.0.1:0');
 }
 
@@ -28,12 +42,12 @@ export function isSiteDir(dir: string): boolean {
 
 /** Joins the site that the token names. E_EXISTS when `dir` is a site already; E_TOKEN_* as the control plane says. */
 export async function joinSiteDir(options: JoinOptions): Promise<SiteDir> {
-  const { dir, listen, leafListen, monitor } = options;
+  const { dir, tokenFile: _, ...place } = options;
   if (isSiteDir(dir)) throw new BusError('E_EXISTS', `${dir} is the directory of a joined site already`);
   const { joinSite, parseToken } = await import('../../src/api/index.ts');
   const { createSiteDir, prepareSiteDir } = await import('../../src/site/index.ts');
   const token = parseToken(await readToken(options));
   const { key, controlUser, csrPem } = await prepareSiteDir(dir, token.site);
-  const enrolment = await joinSite(token, { key, controlUser, csrPem });
-  return createSiteDir({ path: dir, listen, monitor, enrolment, ...(leafListen !== undefined && { leafListen }) });
+  const enrolment = await joinSite(token, { key, controlUser, csrPem }, { proxy: options.proxy });
+  return createSiteDir({ path: dir, enrolment, ...place });
 }

@@ -9,6 +9,15 @@ export function addLs(site: Command): void {
 
 async function ls(options: ControlOptions): Promise<void> {
   const { sites } = await readBus(options);
-  const rows = sites.map(({ name, mode, address, durability }) => [name, mode, address ?? '-', durability]);
-  printResult(options.json, sites, () => table([['SITE', 'MODE', 'ADDRESS', 'DURABILITY'], ...rows]));
+  const rows = sites.map(({ name, mode, address, websocket, proxy, durability }) => [
+    name,
+    mode,
+    address ?? '-',
+    websocket ?? '-',
+    proxy ?? '-',
+    durability,
+  ]);
+  printResult(options.json, sites, () =>
+    table([['SITE', 'MODE', 'ADDRESS', 'WEBSOCKET', 'PROXY', 'DURABILITY'], ...rows]),
+  );
 }

@@ -21,12 +21,18 @@ export const controlCertificatePrefix = 'control ';
 /** E_CONTROL_AWAY when none of them answers. The CA decides, so a wrong machine at the address is refused too. */
 export async function connectControl(
   endpoint: ControlEndpoint,
-  options: { timeoutMs?: number; inboxPrefix?: string; isForever?: boolean } = {},
+  options: {
+    timeoutMs?: number;
+    inboxPrefix?: string;
+    isForever?: boolean;
+    /** host:port to dial instead of the endpoint's own, which the certificate still has to name */
+    dial?: string[];
+  } = {},
 ): Promise<NatsConnection> {
-  const { timeoutMs = 5_000, inboxPrefix, isForever = false } = options;
+  const { timeoutMs = 5_000, inboxPrefix, isForever = false, dial = endpoint.urls } = options;
   try {
     return await connect({
-      servers: endpoint.urls.map((url) => `tls://${url}`),
+      servers: dial.map((url) => `tls://${url}`),
       authenticator: jwtAuthenticator(endpoint.userJwt, new TextEncoder().encode(endpoint.userSeed)),
       tls: controlTls(endpoint),
       name: endpoint.name,

@@ -5,6 +5,7 @@ import { connectControl } from './connect.ts';
 import type { CallerKey } from './control-keys.ts';
 import type { ResponseOf } from './methods.ts';
 import { type JoinToken, parseToken } from './token.ts';
+import { openTunnels } from './tunnel.ts';
 
 export interface JoinKeys {
   /** the site's new request key; prepareSiteDir of src/site makes one */
@@ -14,21 +15,36 @@ export interface JoinKeys {
   csrPem: string;
 }
 
-/** E_TOKEN_BAD, E_TOKEN_UNKNOWN, E_TOKEN_USED, E_TOKEN_EXPIRED; E_CONTROL_AWAY may be tried again with the same token. */
-export async function joinSite(token: string | JoinToken, keys: JoinKeys): Promise<ResponseOf<'enrol.site'>> {
+/** `proxy`: http://host:port to go through. E_TOKEN_BAD, E_TOKEN_UNKNOWN, E_TOKEN_USED, E_TOKEN_EXPIRED; E_CONTROL_AWAY may be tried again with the same token. */
+export async function joinSite(
+  token: string | JoinToken,
+  keys: JoinKeys,
+  options: { proxy?: string | undefined } = {},
+): Promise<ResponseOf<'enrol.site'>> {
   const parsed = typeof token === 'string' ? parseToken(token) : token;
-  const nc = await connectControl({ ...parsed, name: `join ${parsed.site}` });
+  const { proxy } = options;
+  if (proxy === undefined) return enrol(parsed, parsed.urls, keys);
+  const tunnels = await openTunnels(proxy, parsed.urls);
+  try {
+    return await enrol(parsed, tunnels.urls, keys);
+  } finally {
+    tunnels.close();
+  }
+}
+
+async function enrol(token: JoinToken, dial: string[], keys: JoinKeys): Promise<ResponseOf<'enrol.site'>> {
+  const nc = await connectControl({ ...token, name: `join ${token.site}` }, { dial });
   const client = createControlClient({
     nc,
-    busId: parsed.busId,
-    callerId: parsed.id,
+    busId: token.busId,
+    callerId: token.id,
     caller: keys.key,
-    control: parsed,
+    control: token,
     ownsConnection: true,
   });
   try {
     return await client.call('enrol.site', {
-      token: parsed.secret,
+      token: token.secret,
       siteKey: keys.key.publicKey,
       controlUser: keys.controlUser,
       csrPem: keys.csrPem,

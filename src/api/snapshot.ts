@@ -18,6 +18,12 @@ export const snapshotSchema = z.strictObject({
     mode: z.enum(['server', 'client']),
     /** host:port other sites dial, null in client mode */
     address: z.string().nullable(),
+    /** host:port other sites dial over WebSocket */
+    websocket: z.string().optional(),
+    /** http://host:port that everything this site dials goes through */
+    proxy: z.string().optional(),
+    /** hosts this site's certificate must name */
+    dialledAs: z.array(z.string()).optional(),
     maxPayload: z.number().int(),
     durability: z.enum(['process', 'power']),
   }),
@@ -49,6 +55,8 @@ export const snapshotSchema = z.strictObject({
           signKey: z.string().nullable(),
           /** NATS user public key (U…) it dials links with, null until registered */
           linkUser: z.string().nullable(),
+          /** an operator empties it: groups with other terminals are served there */
+          isDraining: z.boolean().default(false),
         }),
       ),
       links: z.array(
@@ -59,8 +67,10 @@ export const snapshotSchema = z.strictObject({
           cost: z.number().int(),
           /** the end that dials; the other end is in server mode */
           dialer: id,
-          /** host:port the dialer dials */
+          /** host:port the dialer dials, wss://host:port for WebSocket; empty for others than the dialer */
           url: z.string(),
+          /** http://host:port the dialer goes through */
+          proxy: z.string().optional(),
           /** user JWT issued by the accepting site for the dialer's linkUser; null until reported */
           userJwt: z.string().nullable(),
           compress: z.enum(['auto', 'always', 'never']),

@@ -7,6 +7,8 @@ import { namePattern } from './names.ts';
 
 const name = z.string().regex(namePattern, 'use 1 to 64 of A-Z a-z 0-9 _ -, not starting with _ or mb');
 const hostPort = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'use host:port');
+/** a proxy that opens tunnels (CONNECT); a secret has no place in the declared file */
+const proxyUrl = z.string().regex(/^http:\/\/(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'use http://host:port');
 const bytes = z.number().int().positive();
 const ms = z.number().int().positive();
 
@@ -17,6 +19,10 @@ export const siteSchema = z.strictObject({
   mode: z.enum(['server', 'client']),
   /** host:port of the leaf listener as other sites dial it; required in server mode */
   address: hostPort.optional(),
+  /** host:port where links may come in over WebSocket and TLS, for LANs that let out nothing but port 443; server mode */
+  websocket: hostPort.optional(),
+  /** HTTP proxy that everything this site dials goes through */
+  proxy: proxyUrl.optional(),
   /** largest application message, bytes of headers and payload: 1 MiB by default, at most 8 MiB */
   maxPayload: bytes.max(8 * mebibyte).default(mebibyte),
   /** process: survives kill -9 · power: fsync before every acknowledgement */
@@ -30,6 +36,10 @@ export const linkSchema = z.strictObject({
   cost: z.number().int().min(1).max(1_000_000).default(1),
   /** host:port to dial instead of the accepting site's address (NAT, proxy) */
   via: hostPort.optional(),
+  /** ws: WebSocket over TLS, to the accepting site's `websocket` address */
+  transport: z.enum(['tcp', 'ws']).default('tcp'),
+  /** HTTP proxy of this link, instead of the dialling site's */
+  proxy: proxyUrl.optional(),
   /** auto: compress when the link is slow */
   compress: z.enum(['auto', 'always', 'never']).default('auto'),
 });
@@ -62,8 +72,8 @@ export const topicSchema = z.strictObject({
   maxTransitAgeMs: ms.default(7 * 24 * 3600 * 1000),
   /** a fresh ticket per envelope */
   strict: z.boolean().default(false),
-  /** duplicate window of the capture stream for an application's own Nats-Msg-Id */
-  dedupeMs: ms.default(120_000),
+  /** duplicate window of the capture stream for an application's own Nats-Msg-Id; nats-server takes 100 ms or more */
+  dedupeMs: ms.min(100).default(120_000),
   groups: z.array(groupSchema).default([]),
 });
 

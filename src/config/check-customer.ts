@@ -6,8 +6,8 @@ import type { LooseNode, LooseText } from './loose.ts';
 import { isName, printable } from './names.ts';
 import { got, type Problem } from './problem.ts';
 
-/** site name → its mode, as far as the file says */
-type SiteModes = ReadonlyMap<string, string | undefined>;
+/** sites by name, as far as the file says */
+type KnownSites = ReadonlyMap<string, { mode: string | undefined; hasWebsocket: boolean }>;
 
 interface LooseTopic {
   isLan: boolean;
@@ -21,7 +21,7 @@ interface Scope {
   topics: ReadonlyMap<string, LooseTopic>;
 }
 
-export function checkCustomer(customer: LooseNode, modes: SiteModes): Problem[] {
+export function checkCustomer(customer: LooseNode, sites: KnownSites): Problem[] {
   const topics = customer.list('topics');
   const apps = customer.list('apps');
   const scope: Scope = {
@@ -30,8 +30,8 @@ export function checkCustomer(customer: LooseNode, modes: SiteModes): Problem[] 
     topics: new Map(topics.map((topic) => [topic.text('name') ?? '', looseTopic(topic)])),
   };
   return [
-    ...checkTerminals(customer, modes),
-    ...checkLinks(customer, scope, modes),
+    ...checkTerminals(customer, sites),
+    ...checkLinks(customer, scope, sites),
     ...duplicateNames('topic', topics),
     ...topics.flatMap((topic) => checkTopic(topic, scope)),
     ...duplicateNames('app', apps),
@@ -74,29 +74,33 @@ function looseTopic(topic: LooseNode): LooseTopic {
   return { isLan: topic.text('scope') === 'lan', groups: new Map(groups) };
 }
 
-function checkTerminals(customer: LooseNode, modes: SiteModes): Problem[] {
+function checkTerminals(customer: LooseNode, sites: KnownSites): Problem[] {
   const terminals = customer.texts('terminals');
-  const unknown = terminals.filter(({ text }) => isName(text) && !modes.has(text));
+  const unknown = terminals.filter(({ text }) => isName(text) && !sites.has(text));
   return [
     ...duplicates('terminal', terminals),
     ...unknown.map(({ text, path }) => ({ path, text: `there is no site ${printable(text)}` })),
   ];
 }
 
-function checkLinks(customer: LooseNode, scope: Scope, modes: SiteModes): Problem[] {
+function checkLinks(customer: LooseNode, scope: Scope, sites: KnownSites): Problem[] {
   const links = customer.list('links');
   const linked = new Set<string>();
   const pairs: LooseText[] = [];
   const problems = links.flatMap((link) => {
     const ends = link.texts('between');
     const [a, b] = ends;
-    const found = [...checkPort(link, 'via'), ...ends.flatMap((end) => checkEnd(end, scope))];
+    const found = [
+      ...checkPort(link, 'via'),
+      ...checkPort(link, 'proxy'),
+      ...ends.flatMap((end) => checkEnd(end, scope)),
+    ];
     if (!a || !b || ends.length !== 2) return found;
     linked.add(a.text).add(b.text);
     pairs.push({ text: [a.text, b.text].sort().join(' '), path: [...link.path, 'between'] });
-    return [...found, ...checkPair(a, b, link, modes)];
+    return [...found, ...checkPair(a, b, link, sites)];
   });
-  return [...problems, ...duplicateLinks(pairs), ...unlinkedClients(customer, linked, modes)];
+  return [...problems, ...duplicateLinks(pairs), ...unlinkedClients(customer, linked, sites)];
 }
 
 function checkEnd(end: LooseText, scope: Scope): Problem[] {
@@ -104,13 +108,24 @@ function checkEnd(end: LooseText, scope: Scope): Problem[] {
   return [{ path: end.path, text: `customer ${scope.customer} has no terminal ${printable(end.text)}` }];
 }
 
-function checkPair(a: LooseText, b: LooseText, link: LooseNode, modes: SiteModes): Problem[] {
+function checkPair(a: LooseText, b: LooseText, link: LooseNode, sites: KnownSites): Problem[] {
   const path = [...link.path, 'between'];
   if (a.text === b.text) return [{ path, text: `a link from ${printable(a.text)} to itself` }];
-  if (modes.get(a.text) !== 'client' || modes.get(b.text) !== 'client') return [];
+  const modeOf = ({ text }: LooseText): string | undefined => sites.get(text)?.mode;
+  if (modeOf(a) !== 'client' || modeOf(b) !== 'client') return checkTransport(a, b, link, sites);
   return [
     { path, text: `${printable(a.text)} and ${printable(b.text)} are both client sites: neither can dial the other` },
   ];
+}
+
+/** Who accepts a link: the server of a client, and of two servers the one whose name sorts last. */
+function checkTransport(a: LooseText, b: LooseText, link: LooseNode, sites: KnownSites): Problem[] {
+  if (link.text('transport') !== 'ws' || link.get('via').value !== undefined) return [];
+  const servers = [a.text, b.text].filter((name) => sites.get(name)?.mode === 'server').sort();
+  const accepting = servers.at(-1);
+  if (accepting === undefined || sites.get(accepting)?.hasWebsocket) return [];
+  const text = `${printable(accepting)} has no websocket address to dial: give it one, or the link a via`;
+  return [{ path: link.get('transport').path, text }];
 }
 
 function duplicateLinks(pairs: readonly LooseText[]): Problem[] {
@@ -123,11 +138,11 @@ function duplicateLinks(pairs: readonly LooseText[]): Problem[] {
   });
 }
 
-function unlinkedClients(customer: LooseNode, linked: ReadonlySet<string>, modes: SiteModes): Problem[] {
+function unlinkedClients(customer: LooseNode, linked: ReadonlySet<string>, sites: KnownSites): Problem[] {
   const terminals = customer.texts('terminals');
   if (new Set(terminals.map(({ text }) => text)).size < 2) return [];
   return terminals
-    .filter(({ text }) => modes.get(text) === 'client' && !linked.has(text))
+    .filter(({ text }) => sites.get(text)?.mode === 'client' && !linked.has(text))
     .map(({ text, path }) => ({
       path,
       text: `client site ${printable(text)} has no link: nothing reaches it or leaves it`,

@@ -67,22 +67,26 @@ function article(type: string): string {
 
 function checkNouns(bus: LooseNode): Problem[] {
   const sites = bus.list('sites');
-  const modes = new Map<string, string | undefined>();
-  for (const site of sites) modes.set(site.text('name') ?? '', site.text('mode'));
+  const known = new Map(
+    sites.map((site) => [
+      site.text('name') ?? '',
+      { mode: site.text('mode'), hasWebsocket: site.get('websocket').value !== undefined },
+    ]),
+  );
   const customers = bus.list('customers');
   return [
     ...duplicateNames('site', sites),
     ...sites.flatMap(checkSite),
     ...duplicateNames('customer', customers),
-    ...customers.flatMap((customer) => checkCustomer(customer, modes)),
+    ...customers.flatMap((customer) => checkCustomer(customer, known)),
   ];
 }
 
 function checkSite(site: LooseNode): Problem[] {
   const name = printable(site.text('name') ?? '?');
   const hasAddress = site.get('address').value !== undefined;
-  const port = checkPort(site, 'address');
-  if (port.length > 0) return port;
+  const ports = [...checkPort(site, 'address'), ...checkPort(site, 'websocket'), ...checkPort(site, 'proxy')];
+  if (ports.length > 0) return ports;
   if (site.text('mode') === 'server' && !hasAddress) {
     return [{ path: site.path, text: `site ${name} has mode server and no address: other sites cannot dial it` }];
   }
@@ -93,6 +97,10 @@ function checkSite(site: LooseNode): Problem[] {
         text: `site ${name} has mode client, which takes no address: it only dials out`,
       },
     ];
+  }
+  const websocket = site.get('websocket');
+  if (site.text('mode') === 'client' && websocket.value !== undefined) {
+    return [{ path: websocket.path, text: `site ${name} has mode client, which takes no links over WebSocket either` }];
   }
   return [];
 }

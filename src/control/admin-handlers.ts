@@ -7,6 +7,7 @@ import { BusError } from '../errors.ts';
 import {
   appendAudit,
   applyBusFile,
+  bumpVersion,
   createToken,
   diffBusFile,
   exportBusFile,
@@ -17,7 +18,11 @@ import {
   listReplicas,
   listReports,
   listSites,
+  listTerminals,
+  lockBus,
+  type Registry,
   readConsistently,
+  setDraining,
   tokenLifeMs,
 } from '../registry/index.ts';
 import { actorOf } from './authorize.ts';
@@ -70,12 +75,33 @@ export const busStatus: Handler<'bus.status'> = async ({ db }) =>
       })),
       names: await listNames(trx),
       replicas: (await listReplicas(trx)).map(({ id, ageMs }) => ({ id, ageMs })),
+      draining: await listDraining(trx),
     };
   });
 
 export const listAuditRows: Handler<'audit.list'> = async ({ db }, { request }) => ({
   rows: await listAudit(db, request),
 });
+
+export const drainTerminal: Handler<'terminal.drain'> = async ({ db }, { request, caller }) =>
+  db.transaction().execute(async (trx) => {
+    const { version } = await lockBus(trx);
+    const { customer, site, isDraining } = request;
+    const found = await findSite(trx, { name: site });
+    const customerId = await customerAt(trx, customer, found?.id ?? null, site);
+    const terminal = (await listTerminals(trx, [customerId])).find((each) => each.site === site);
+    if (!terminal || !(await setDraining(trx, terminal.id, isDraining))) return { version };
+    const action = isDraining ? 'terminal.drain' : 'terminal.undrain';
+    await appendAudit(trx, { actor: actorOf(caller), action, noun: `${customer}/${site}` });
+    return { version: await bumpVersion(trx) };
+  });
+
+async function listDraining(trx: Registry): Promise<string[]> {
+  const names = await listNames(trx);
+  return (await listTerminals(trx))
+    .filter((terminal) => terminal.isDraining)
+    .map(({ customerId, site }) => `${names[customerId] ?? customerId}/${site}`);
+}
 
 /** Whatever made the file, it is checked as a whole here too. */
 function wholeFile(file: unknown) {
@@ -85,7 +111,7 @@ function wholeFile(file: unknown) {
 async function customerAt(
   db: Parameters<typeof findSite>[0],
   customer: string,
-  siteId: string,
+  siteId: string | null,
   site: string,
 ): Promise<string> {
   const row = await db

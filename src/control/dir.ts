@@ -22,6 +22,9 @@ const controlFileSchema = z.strictObject({
   listen: z.string(),
   /** host:port where sites' servers connect */
   leafListen: z.string(),
+  /** host:port where sites' servers connect over WebSocket, and as they dial it */
+  websocketListen: z.string().optional(),
+  advertiseWebsocket: z.string().optional(),
   /** host:port where the other replicas connect */
   clusterListen: z.string(),
   /** host:port of nats-server's monitoring, on loopback */
@@ -39,9 +42,11 @@ export interface InitControlOptions {
   /** host:port each; port 0 takes a free one and keeps it */
   listen: string;
   leafListen: string;
+  websocketListen?: string | undefined;
   clusterListen?: string | undefined;
   /** the leaf address as sites dial it; its host goes for the other listeners too */
   advertise?: string | undefined;
+  advertiseWebsocket?: string | undefined;
   advertiseClient?: string | undefined;
   advertiseCluster?: string | undefined;
 }
@@ -94,6 +99,7 @@ async function addressesOf(options: InitControlOptions): Promise<ControlFile> {
   const listen = await withPort(options.listen);
   const leafListen = await withPort(options.leafListen);
   const clusterListen = await withPort(options.clusterListen ?? options.leafListen.replace(/\d+$/, '0'));
+  const websocket = options.websocketListen === undefined ? undefined : await withPort(options.websocketListen);
   const host = (options.advertise ?? '').replace(/:\d+$/, '');
   const seen = (address: string): string => (host ? address.replace(/^.*(?=:\d+$)/, host) : dialable(address));
   return {
@@ -102,6 +108,10 @@ async function addressesOf(options: InitControlOptions): Promise<ControlFile> {
     listen,
     leafListen,
     clusterListen,
+    ...(websocket !== undefined && {
+      websocketListen: websocket,
+      advertiseWebsocket: options.advertiseWebsocket ?? seen(websocket),
+    }),
     natsMonitor: await withPort('127.0.0.1:0'),
     advertise: options.advertise ?? seen(leafListen),
     advertiseClient: options.advertiseClient ?? seen(listen),

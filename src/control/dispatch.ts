@@ -9,7 +9,15 @@ import { type IncomingCall, ReplayWindow } from '../api/index.ts';
 import { type MethodName, onceMethods, type RequestOf } from '../api/methods.ts';
 import { BusError } from '../errors.ts';
 import { claimNonce, keepAnswer, type Registry } from '../registry/index.ts';
-import { applyBus, busStatus, createJoinToken, diffBus, exportBus, listAuditRows } from './admin-handlers.ts';
+import {
+  applyBus,
+  busStatus,
+  createJoinToken,
+  diffBus,
+  drainTerminal,
+  exportBus,
+  listAuditRows,
+} from './admin-handlers.ts';
 import { actorOf, type Caller } from './authorize.ts';
 import type { HandlerContext, Handlers } from './context.ts';
 import {
@@ -37,6 +45,7 @@ const handlers: Handlers = {
   'bus.diff': diffBus,
   'bus.apply': applyBus,
   'token.create': createJoinToken,
+  'terminal.drain': drainTerminal,
   'bus.status': busStatus,
   'audit.list': listAuditRows,
 };

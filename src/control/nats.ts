@@ -144,6 +144,7 @@ async function writeConfig({ dir, file, identity }: ControlNatsOptions, routes: 
     preload: { [identity.system.id]: identity.system.jwt, [identity.ctl.id]: identity.ctl.jwt },
     tls: { certFile: certPath(dir), keyFile: keyPath(dir), caFile: join(dir, 'tls', 'ca.pem') },
     leafListen: file.leafListen,
+    websocketListen: file.websocketListen,
     clusterName: 'mbus-control',
     clusterListen: file.clusterListen,
     clusterSecret: identity.clusterSecret,
@@ -159,6 +160,7 @@ async function ensureCertificate({ dir, file, identity }: ControlNatsOptions): P
     file.advertise,
     file.advertiseClient,
     file.advertiseCluster,
+    file.advertiseWebsocket ?? null,
   ]);
   await writeFileAtomic(join(dir, 'tls', 'ca.pem'), identity.ca.certPem, 0o644);
   const present = (await readFileIfThere(certPath(dir)))?.toString('utf8');

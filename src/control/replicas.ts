@@ -68,24 +68,24 @@ export async function leave(db: Registry, id: string): Promise<void> {
 
 async function updateReplicaSet(db: Registry): Promise<Replica[]> {
   const replicas = await listReplicas(db);
-  const set = replicas
-    .map((replica) => replica.leafUrl)
-    .sort()
-    .join(' ');
+  const set = replicaSetText(replicas);
   const { replica_set } = await db.selectFrom('buses').select('replica_set').executeTakeFirstOrThrow();
   if (replica_set === set) return replicas;
   return db.transaction().execute(async (trx) => {
     const bus = await lockBus(trx);
     const living = await listReplicas(trx);
-    const now = living
-      .map((replica) => replica.leafUrl)
-      .sort()
-      .join(' ');
+    const now = replicaSetText(living);
     if (bus.replicaSet === now) return living;
     await setReplicaSet(trx, now);
     await bumpVersion(trx);
     return living;
   });
+}
+
+/** Every listener of every replica that sites may dial: `host:port`, and `wss://host:port` for WebSocket. */
+function replicaSetText(replicas: readonly Replica[]): string {
+  const urls = replicas.flatMap(({ leafUrl, wsUrl }) => (wsUrl === null ? [leafUrl] : [leafUrl, `wss://${wsUrl}`]));
+  return urls.sort().join(' ');
 }
 
 async function clean(db: Registry): Promise<void> {

@@ -22,7 +22,11 @@ export function siteUserJwt(
   controlUser: string,
 ): Promise<string> {
   const rights = rightsOf(callerRights(site.id));
-  return encodeUserJwt({ name: `site ${site.name}`, rights, connections: ['LEAFNODE'] }, controlUser, ctl.key);
+  return encodeUserJwt(
+    { name: `site ${site.name}`, rights, connections: ['LEAFNODE', 'LEAFNODE_WS'] },
+    controlUser,
+    ctl.key,
+  );
 }
 
 /** `nats micro ls` works with an admin's credential too. */

@@ -19,10 +19,12 @@ export async function exportBusFile(db: Registry): Promise<BusFile> {
   const sites = await listSites(db);
   const content = await readContent(db);
   return {
-    sites: sites.map(({ name, mode, address, maxPayload, durability, transit }) => ({
+    sites: sites.map(({ name, mode, address, websocket, proxy, maxPayload, durability, transit }) => ({
       name,
       mode,
       ...(address !== null && { address }),
+      ...(websocket !== null && { websocket }),
+      ...(proxy !== null && { proxy }),
       maxPayload,
       durability,
       transit,
@@ -68,6 +70,8 @@ function linkSpecs({ links, siteOf }: Content, customerId: string): LinkSpec[] {
         between: [siteOf.get(link.a) ?? '', siteOf.get(link.b) ?? ''],
         cost: link.cost,
         ...(link.via !== null && { via: link.via }),
+        transport: link.transport,
+        ...(link.proxy !== null && { proxy: link.proxy }),
         compress: link.compress,
       }),
     )

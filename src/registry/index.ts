@@ -14,7 +14,14 @@ export { beat, listReplicas, type Replica, removeReplica, replicaLifeMs } from '
 export { listReports, storeReport } from './reports.ts';
 export type { Database } from './schema.ts';
 export { listStored, loadOrCreateStored, loadStored } from './secrets.ts';
-export { buildSnapshot, type ControlInfo, orderEnds } from './site-snapshot.ts';
+export { buildSnapshot, type ControlInfo, dialledNames, orderEnds } from './site-snapshot.ts';
 export { findSite, listSites, type Site, setSiteKeys } from './sites.ts';
-export { findTerminal, listTerminals, setTerminalKeys, type Terminal, type TerminalPublicKeys } from './terminals.ts';
+export {
+  findTerminal,
+  listTerminals,
+  setDraining,
+  setTerminalKeys,
+  type Terminal,
+  type TerminalPublicKeys,
+} from './terminals.ts';
 export { createToken, deleteOldTokens, type EnrolmentToken, takeToken, tokenLifeMs } from './tokens.ts';

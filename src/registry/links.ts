@@ -11,6 +11,8 @@ export interface Link {
   b: string;
   cost: number;
   via: string | null;
+  transport: 'tcp' | 'ws';
+  proxy: string | null;
   compress: 'auto' | 'always' | 'never';
   /** issued by the accepting site for `credentialUser`; null until reported */
   userJwt: string | null;
@@ -22,6 +24,7 @@ export async function listLinks(db: Registry, customerIds?: readonly string[]): 
     .selectFrom('links')
     .leftJoin('link_credentials', 'link_credentials.link_id', 'links.id')
     .select(['links.id', 'links.customer_id', 'links.a', 'links.b', 'links.cost', 'links.via', 'links.compress'])
+    .select(['links.transport', 'links.proxy'])
     .select(['link_credentials.user_jwt', 'link_credentials.link_user']);
   if (customerIds) query = query.where('links.customer_id', 'in', [...customerIds]);
   const rows = await query.execute();
@@ -32,6 +35,8 @@ export async function listLinks(db: Registry, customerIds?: readonly string[]): 
     b: row.b,
     cost: row.cost,
     via: row.via,
+    transport: row.transport,
+    proxy: row.proxy,
     compress: row.compress,
     userJwt: row.user_jwt,
     credentialUser: row.link_user,
@@ -68,7 +73,7 @@ export async function syncLinks(
 ): Promise<SyncResult> {
   const rows = await trx
     .selectFrom('links')
-    .select(['id', 'customer_id', 'a', 'b', 'cost', 'via', 'compress'])
+    .select(['id', 'customer_id', 'a', 'b', 'cost', 'via', 'transport', 'proxy', 'compress'])
     .where('customer_id', '=', customerId)
     .execute();
   const ends = ({ between: [a, b] }: LinkSpec): [string, string] => [terminals.get(a) ?? a, terminals.get(b) ?? b];
@@ -80,7 +85,8 @@ export async function syncLinks(
     specKey: (spec) => pairKey(...ends(spec)),
     values: (spec) => {
       const [a, b] = ends(spec);
-      return { customer_id: customerId, a, b, cost: spec.cost, via: spec.via ?? null, compress: spec.compress };
+      const { cost, via = null, transport, proxy = null, compress } = spec;
+      return { customer_id: customerId, a, b, cost, via, transport, proxy, compress };
     },
     remove: async (ids) => void (await trx.deleteFrom('links').where('id', 'in', ids).execute()),
     insert: async (values) =>

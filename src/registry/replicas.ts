@@ -12,13 +12,16 @@ export interface Replica {
   /** host:port each */
   route: string;
   leafUrl: string;
+  /** null where sites cannot come in over WebSocket */
+  wsUrl: string | null;
   clientUrl: string;
   /** ms since its last heartbeat */
   ageMs: number;
 }
 
 export async function beat(db: Registry, replica: Omit<Replica, 'ageMs'>): Promise<void> {
-  const values = { route: replica.route, leaf_url: replica.leafUrl, client_url: replica.clientUrl };
+  const { route, leafUrl, wsUrl, clientUrl } = replica;
+  const values = { route, leaf_url: leafUrl, ws_url: wsUrl, client_url: clientUrl };
   await db
     .insertInto('replicas')
     .values({ id: replica.id, ...values })
@@ -33,7 +36,7 @@ export async function listReplicas(db: Registry, lifeMs = replicaLifeMs): Promis
   const age = sql<number>`extract(epoch from clock_timestamp() - heartbeat_at)::float8 * 1000`;
   const rows = await db
     .selectFrom('replicas')
-    .select(['id', 'route', 'leaf_url', 'client_url', age.as('age_ms')])
+    .select(['id', 'route', 'leaf_url', 'ws_url', 'client_url', age.as('age_ms')])
     .where(age, '<', lifeMs)
     .orderBy('id')
     .execute();
@@ -41,6 +44,7 @@ export async function listReplicas(db: Registry, lifeMs = replicaLifeMs): Promis
     id: row.id,
     route: row.route,
     leafUrl: row.leaf_url,
+    wsUrl: row.ws_url,
     clientUrl: row.client_url,
     ageMs: Math.max(0, Math.round(row.age_ms)),
   }));

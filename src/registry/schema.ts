@@ -33,6 +33,8 @@ export interface SitesTable {
   name: string;
   mode: 'server' | 'client';
   address: string | null;
+  websocket: string | null;
+  proxy: string | null;
   max_payload: number;
   durability: 'process' | 'power';
   /** carries envelopes of others although it is in client mode */
@@ -61,6 +63,7 @@ export interface TerminalsTable {
   /** NATS user public key it dials links with */
   link_user: string | null;
   registered_at: Date | null;
+  is_draining: Generated<boolean>;
 }
 
 export interface LinksTable {
@@ -71,6 +74,8 @@ export interface LinksTable {
   b: string;
   cost: number;
   via: string | null;
+  transport: Generated<'tcp' | 'ws'>;
+  proxy: string | null;
   compress: 'auto' | 'always' | 'never';
 }
 
@@ -162,9 +167,18 @@ export interface ReplicasTable {
   route: string;
   /** host:port of its leaf listener, as sites dial it */
   leaf_url: string;
+  /** host:port of its WebSocket listener, as sites dial it */
+  ws_url: string | null;
   /** host:port of its client listener, as enrolling sites and admins dial it */
   client_url: string;
   heartbeat_at: ColumnType<Date, never, Date>;
+}
+
+/** control users of sites that are gone or joined with other keys */
+export interface RevokedUsersTable {
+  /** U… */
+  control_user: string;
+  revoked_at: DatabaseTime;
 }
 
 export interface RequestNoncesTable {
@@ -203,6 +217,7 @@ export interface RegistryTables {
   enrolment_tokens: EnrolmentTokensTable;
   site_reports: SiteReportsTable;
   replicas: ReplicasTable;
+  revoked_users: RevokedUsersTable;
   request_nonces: RequestNoncesTable;
   audit: AuditTable;
 }

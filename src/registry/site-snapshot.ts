@@ -5,6 +5,7 @@
  */
 import type { Snapshot, SnapshotCustomer } from '../api/snapshot.ts';
 import { BusError } from '../errors.ts';
+import { certificateNames } from '../trust/index.ts';
 import { listAppRights } from './app-rights.ts';
 import { readConsistently } from './apply.ts';
 import { listApps } from './apps.ts';
@@ -36,6 +37,9 @@ export async function buildSnapshot(db: Registry, siteId: string, control: Contr
         name: site.name,
         mode: site.mode,
         address: site.address,
+        ...(site.websocket !== null && { websocket: site.websocket }),
+        ...(site.proxy !== null && { proxy: site.proxy }),
+        dialledAs: await dialledNames(trx, site),
         maxPayload: site.maxPayload,
         durability: site.durability,
       },
@@ -61,7 +65,7 @@ async function customersOf(trx: Registry, site: Site): Promise<SnapshotCustomer[
       name,
       isolateApps,
       terminalId: self.id,
-      terminals: terminals.map(({ id, siteId, site, mode, transit, signKey, linkUser }) => ({
+      terminals: terminals.map(({ id, siteId, site, mode, transit, signKey, linkUser, isDraining }) => ({
         id,
         siteId,
         site,
@@ -69,6 +73,7 @@ async function customersOf(trx: Registry, site: Site): Promise<SnapshotCustomer[
         transit,
         signKey,
         linkUser,
+        isDraining,
       })),
       links: linksOf(content, id, self),
       topics: topicsOf(content, id),
@@ -86,7 +91,7 @@ async function readContent(trx: Registry, customerIds: string[]) {
     groupTerminals: await listGroupTerminals(trx, customerIds),
     apps: await listApps(trx, customerIds),
     rights: await listAppRights(trx, customerIds),
-    addressOf: new Map((await listSites(trx)).map((site) => [site.id, site.address])),
+    siteById: new Map((await listSites(trx)).map((site) => [site.id, site])),
   };
 }
 
@@ -97,19 +102,36 @@ function linksOf(content: Content, customerId: string, self: Terminal): Snapshot
     .map((link) => {
       const { dialer, acceptor } = orderEnds(terminalById.get(link.a)!, terminalById.get(link.b)!);
       const isOurs = dialer.id === self.id;
-      const url = link.via ?? content.addressOf.get(acceptor.siteId) ?? '';
+      const proxy = link.proxy ?? content.siteById.get(dialer.siteId)?.proxy ?? null;
       return {
         id: link.id,
         a: link.a,
         b: link.b,
         cost: link.cost,
         dialer: dialer.id,
-        url: isOurs ? url : '',
+        url: isOurs ? linkUrl(link, content.siteById.get(acceptor.siteId)) : '',
+        ...(isOurs && proxy !== null && { proxy }),
         userJwt: isOurs ? credentialFor(link, dialer) : null,
         compress: link.compress,
       };
     })
     .sort((x, y) => (x.id < y.id ? -1 : 1));
+}
+
+function linkUrl({ via, transport }: Link, acceptor: Site | undefined): string {
+  if (transport === 'tcp') return via ?? acceptor?.address ?? '';
+  const address = via ?? acceptor?.websocket ?? '';
+  return address === '' ? '' : `wss://${address}`;
+}
+
+/** Hosts other sites dial this one by: its addresses, and what links go through on their way to it. Its certificate names them. */
+export async function dialledNames(db: Registry, site: Site): Promise<string[]> {
+  const terminals = new Map((await listTerminals(db)).map((terminal) => [terminal.id, terminal]));
+  const vias = (await listLinks(db)).flatMap((link) => {
+    const [a, b] = [terminals.get(link.a), terminals.get(link.b)];
+    return a && b && orderEnds(a, b).acceptor.siteId === site.id ? [link.via] : [];
+  });
+  return certificateNames([site.address, site.websocket, ...vias]).sort();
 }
 
 /** A client-mode end dials; between two servers the site whose name sorts first does. */

@@ -1,5 +1,5 @@
 /** Sites: LANs of the bus, and the keys a site joined with. */
-import { sql } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { SiteSpec } from '../config/bus-file.ts';
 import type { Registry } from './connection.ts';
 import type { SitesTable } from './schema.ts';
@@ -10,6 +10,8 @@ export interface Site {
   name: string;
   mode: SitesTable['mode'];
   address: string | null;
+  websocket: string | null;
+  proxy: string | null;
   maxPayload: number;
   durability: SitesTable['durability'];
   transit: boolean;
@@ -22,6 +24,8 @@ const columns = [
   'name',
   'mode',
   'address',
+  'websocket',
+  'proxy',
   'max_payload',
   'durability',
   'transit',
@@ -69,10 +73,12 @@ export async function syncSites(trx: Registry, removals: Removals, specs: readon
     rowKey: (row) => row.name,
     specs,
     specKey: (spec) => spec.name,
-    values: ({ name, mode, address, maxPayload, durability, transit }) => ({
+    values: ({ name, mode, address, websocket, proxy, maxPayload, durability, transit }) => ({
       name,
       mode,
       address: address ?? null,
+      websocket: websocket ?? null,
+      proxy: proxy ?? null,
       max_payload: maxPayload,
       durability,
       transit,
@@ -84,16 +90,14 @@ export async function syncSites(trx: Registry, removals: Removals, specs: readon
   });
 }
 
-function toSite(
-  row: Pick<SitesTable, 'name' | 'mode' | 'address' | 'max_payload' | 'durability' | 'request_key' | 'control_user'> & {
-    id: string;
-  },
-): Site {
+function toSite(row: Selectable<Pick<SitesTable, (typeof columns)[number]>>): Site {
   return {
     id: row.id,
     name: row.name,
     mode: row.mode,
     address: row.address,
+    websocket: row.websocket,
+    proxy: row.proxy,
     maxPayload: row.max_payload,
     durability: row.durability,
     transit: row.transit,

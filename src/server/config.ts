@@ -29,8 +29,10 @@ interface CommonOptions {
 }
 
 export interface LeafRemote {
-  /** host:port, several for failover */
+  /** host:port, or wss://host:port for WebSocket; several for failover, all of one kind */
   urls: string[];
+  /** http://host:port of a proxy that opens tunnels */
+  proxy?: string | undefined;
   /** local account, public key */
   account: string;
   credsFile: string;
@@ -41,6 +43,8 @@ export interface LeafRemote {
 export interface SiteConfigOptions extends CommonOptions {
   /** host:port; undefined in client mode */
   leafListen: string | undefined;
+  /** host:port where links come in over WebSocket */
+  websocketListen?: string | undefined;
   /** largest application message, bytes */
   maxPayload: number;
   durability: 'process' | 'power';
@@ -52,6 +56,8 @@ export interface SiteConfigOptions extends CommonOptions {
 
 export interface ControlConfigOptions extends CommonOptions {
   leafListen: string;
+  /** host:port where sites come in over WebSocket */
+  websocketListen?: string | undefined;
   clusterName: string;
   clusterListen: string;
   /** what replicas show each other beside a certificate: every site has one of those; URL-safe text */
@@ -74,7 +80,10 @@ export function renderSiteConfig(options: SiteConfigOptions): string {
       syncInterval: options.durability === 'power' ? 'always' : '2m',
       remotes: options.remotes.map((remote) => remoteValue(remote, options.tls)),
     },
-    { leafListener: options.leafListen === undefined ? '' : leafListener(options.leafListen, options.tls) },
+    {
+      leafListener: options.leafListen === undefined ? '' : leafListener(options.leafListen, options.tls),
+      websocketListener: websocketListener(options),
+    },
   );
 }
 
@@ -92,7 +101,7 @@ export function renderControlConfig(options: ControlConfigOptions): string {
         (route) => `nats-route://replica:${encodeURIComponent(options.clusterSecret)}@${route}`,
       ),
     },
-    { leafListener: leafListener(options.leafListen, options.tls) },
+    { leafListener: leafListener(options.leafListen, options.tls), websocketListener: websocketListener(options) },
   );
 }
 
@@ -109,9 +118,15 @@ function leafListener(leafListen: string, tls: TlsFiles): string {
   return fillTemplate(readTemplate('leaf-listener'), { leafListen, ...tlsValues(tls) }).trimEnd();
 }
 
+function websocketListener({ websocketListen, tls }: { websocketListen?: string | undefined; tls: TlsFiles }): string {
+  if (websocketListen === undefined) return '';
+  return fillTemplate(readTemplate('websocket-listener'), { websocketListen, ...tlsValues(tls) }).trimEnd();
+}
+
 function remoteValue(remote: LeafRemote, tls: TlsFiles): ConfigValue {
   return {
-    urls: remote.urls.map((url) => `tls://${url}`),
+    urls: remote.urls.map((url) => (url.startsWith('wss://') ? url : `tls://${url}`)),
+    ...(remote.proxy === undefined ? {} : { proxy: { url: remote.proxy, timeout: '5s' } }),
     account: remote.account,
     credentials: remote.credsFile,
     ignore_discovered_servers: true,

@@ -43,8 +43,13 @@ export interface CreateSiteOptions {
   listen: string;
   /** host:port; undefined in client mode */
   leafListen?: string | undefined;
+  /** host:port of the WebSocket listener */
+  websocketListen?: string | undefined;
   monitor?: string | undefined;
-  /** host:port to dial instead of the control plane's own leaf listeners (NAT, proxy) */
+  /** http://host:port that everything this site dials goes through */
+  proxy?: string | undefined;
+  controlTransport?: 'tcp' | 'ws' | undefined;
+  /** host:port or wss://host:port to dial instead of the control plane's own leaf listeners (NAT, proxy) */
   controlVia?: string[] | undefined;
   enrolment: ResponseOf<'enrol.site'>;
 }
@@ -79,7 +84,10 @@ export async function createSiteDir(options: CreateSiteOptions): Promise<SiteDir
     monitor: await withPort(options.monitor ?? '127.0.0.1:0'),
     controlUserJwt: enrolment.controlUserJwt,
     control: enrolment.control,
-    ...(options.controlVia === undefined ? {} : { controlVia: options.controlVia }),
+    ...(options.websocketListen !== undefined && { websocketListen: await withPort(options.websocketListen) }),
+    ...(options.proxy !== undefined && { proxy: options.proxy }),
+    ...(options.controlTransport !== undefined && { controlTransport: options.controlTransport }),
+    ...(options.controlVia !== undefined && { controlVia: options.controlVia }),
   };
   const dir = new SiteDir(path, siteFileSchema.parse(file));
   await dir.storeCertificate(enrolment.certPem, enrolment.control.caPem);

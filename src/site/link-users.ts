@@ -32,7 +32,7 @@ export async function issueLinkUsers(dir: SiteDir, sides: LinkSide[]): Promise<L
 function issue(side: LinkSide, account: Parameters<typeof encodeUserJwt>[2]): Promise<string> {
   const rights = leafRights(side.selfSite, side.peerSite);
   return encodeUserJwt(
-    { name: `leaf ${side.peerName}`, rights, connections: ['LEAFNODE'] },
+    { name: `leaf ${side.peerName}`, rights, connections: ['LEAFNODE', 'LEAFNODE_WS'] },
     side.dialerUser ?? '',
     account,
   );

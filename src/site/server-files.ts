@@ -28,13 +28,16 @@ export interface ServerPlan {
   hasLeafListener: boolean;
   maxPayload: number;
   durability: 'process' | 'power';
-  /** host:port of the control plane's leaf listeners */
+  hasWebsocketListener?: boolean;
+  /** host:port of the control plane's leaf listeners, wss://host:port of its WebSocket listeners */
   controlUrls: string[];
+  /** proxy of the site as the bus declares it */
+  proxy?: string | undefined;
   remotes: LeafRemote[];
 }
 
 /** Settings the server takes at its start only. */
-export type StartSettings = Pick<ServerPlan, 'hasLeafListener' | 'durability'>;
+export type StartSettings = Required<Pick<ServerPlan, 'hasLeafListener' | 'hasWebsocketListener' | 'durability'>>;
 
 const planFile = 'nats/plan.json';
 const startFile = 'nats/started-with.json';
@@ -51,7 +54,7 @@ export async function startSiteServer(options: {
   const { path } = await findServer(options.find);
   if (!findRunning(place)) {
     const plan = (await readPlan(dir)) ?? barePlan(dir);
-    await dir.writeJson(startFile, { hasLeafListener: plan.hasLeafListener, durability: plan.durability });
+    await dir.writeJson(startFile, startSettingsOf(plan));
     await writeServerConfig(dir, plan);
   }
   return ensureServer({ binary: path, ...place, log, ...(signal ? { signal } : {}) });
@@ -69,8 +72,15 @@ export function storePlan(dir: SiteDir, plan: ServerPlan): Promise<void> {
 
 /** What the server that runs was started with. */
 export async function readStartSettings(dir: SiteDir): Promise<StartSettings> {
-  const { hasLeafListener, durability } = (await dir.readJson<StartSettings>(startFile)) ?? barePlan(dir);
-  return { hasLeafListener, durability };
+  return startSettingsOf((await dir.readJson<StartSettings>(startFile)) ?? barePlan(dir));
+}
+
+export function startSettingsOf({
+  hasLeafListener,
+  hasWebsocketListener = false,
+  durability,
+}: Pick<ServerPlan, keyof StartSettings>): StartSettings {
+  return { hasLeafListener, hasWebsocketListener, durability };
 }
 
 function serverConfigPath(dir: SiteDir): string {
@@ -78,16 +88,22 @@ function serverConfigPath(dir: SiteDir): string {
 }
 
 /** Renders the configuration for the plan and returns its text. */
-export async function writeServerConfig(dir: SiteDir, plan: ServerPlan): Promise<string> {
+export async function writeServerConfig(
+  dir: SiteDir,
+  plan: ServerPlan,
+  { withoutControl = false } = {},
+): Promise<string> {
   const controlCreds = await writeControlCreds(dir);
   const { operatorJwt, preload, systemAccount, controlAccount } = await fixedTokens(dir);
-  const controlUrls = dir.file.controlVia ?? plan.controlUrls;
-  const control = { urls: controlUrls, account: controlAccount, credsFile: controlCreds };
+  const controlUrls = withoutControl ? [] : dialledControlUrls(dir, plan);
+  const proxy = dir.file.proxy ?? plan.proxy;
+  const control = { urls: controlUrls, account: controlAccount, credsFile: controlCreds, proxy };
   const text = renderSiteConfig({
     serverName: dir.file.siteId,
     listen: dir.file.listen,
     monitor: dir.file.monitor,
     leafListen: plan.hasLeafListener ? (dir.file.leafListen ?? undefined) : undefined,
+    websocketListen: plan.hasWebsocketListener ? dir.file.websocketListen : undefined,
     logFile: dir.at('nats/nats-server.log'),
     operatorJwt,
     systemAccount,
@@ -104,9 +120,16 @@ export async function writeServerConfig(dir: SiteDir, plan: ServerPlan): Promise
   return text;
 }
 
+/** A remote dials by one transport only. */
+function dialledControlUrls(dir: SiteDir, plan: ServerPlan): string[] {
+  const wantsWebsocket = dir.file.controlTransport === 'ws';
+  return dir.file.controlVia ?? plan.controlUrls.filter((url) => url.startsWith('wss://') === wantsWebsocket);
+}
+
 function barePlan(dir: SiteDir): ServerPlan {
   return {
     hasLeafListener: dir.file.leafListen !== null,
+    hasWebsocketListener: dir.file.websocketListen !== undefined,
     maxPayload: 1024 * 1024,
     durability: 'process',
     controlUrls: dir.file.control.leafUrls,

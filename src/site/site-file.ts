@@ -18,12 +18,18 @@ export const siteFileSchema = z.strictObject({
   listen: z.string(),
   /** host:port where other sites' links come in; null in client mode */
   leafListen: z.string().nullable(),
+  /** host:port where links come in over WebSocket, when the bus declares it */
+  websocketListen: z.string().optional(),
+  /** http://host:port or http://user:password@host:port: what this site dials goes through it; wins for the control link */
+  proxy: z.string().optional(),
   /** host:port of nats-server's monitoring, on loopback */
   monitor: z.string(),
   /** user token of the control link, for the key in keys/control.nk */
   controlUserJwt: z.string(),
   control: controlSchema,
-  /** host:port to dial instead of the control plane's own leaf listeners (NAT, proxy) */
+  /** how the control plane is dialled; ws: its WebSocket listeners */
+  controlTransport: z.enum(['tcp', 'ws']).optional(),
+  /** host:port, or wss://host:port, to dial instead of the control plane's own listeners (NAT) */
   controlVia: z.array(z.string()).min(1).optional(),
   /** bound of all streams together, bytes; absent: the disk is the bound */
   maxStoreBytes: z.number().int().positive().optional(),

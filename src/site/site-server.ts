@@ -6,10 +6,11 @@
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { Snapshot } from '../api/snapshot.ts';
 import { retryForever } from '../backoff.ts';
-import { BusError } from '../errors.ts';
+import { BusError, isBusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { type FindOptions, isHealthy, type LeafRemote, type RunningServer, reloadServer } from '../server/index.ts';
 import { formatCreds, readFileIfThere, writeFileAtomic } from '../trust/index.ts';
@@ -27,6 +28,7 @@ import {
   readPlan,
   readStartSettings,
   type ServerPlan,
+  startSettingsOf,
   startSiteServer,
   storePlan,
   writeServerConfig,
@@ -62,6 +64,7 @@ export class SiteServer {
   #links = new Map<string, LinkSide>();
   /** digest of the configuration and certificates the server has loaded */
   #loaded: string | undefined;
+  #loadedPlan: ServerPlan | undefined;
   #applying: Promise<unknown> = Promise.resolve();
 
   constructor(options: SiteServerOptions) {
@@ -206,9 +209,11 @@ export class SiteServer {
     }
     const wanted: ServerPlan = {
       hasLeafListener: snapshot.site.mode === 'server',
+      hasWebsocketListener: snapshot.site.websocket !== undefined,
       maxPayload: snapshot.site.maxPayload,
       durability: snapshot.site.durability,
       controlUrls: snapshot.control.leafUrls,
+      proxy: snapshot.site.proxy,
       remotes: await this.#remotes(sides),
     };
     const isFirst = (await readPlan(this.#dir)) === undefined;
@@ -220,13 +225,14 @@ export class SiteServer {
   /** Settings that need a restart: done for the very first snapshot, when nobody uses the server yet, else reported. */
   async #followStartSettings(wanted: ServerPlan, isFirst: boolean): Promise<ApplyResult['problems']> {
     const started = await readStartSettings(this.#dir);
-    if (started.durability === wanted.durability && started.hasLeafListener === wanted.hasLeafListener) return [];
+    if (isDeepStrictEqual(started, startSettingsOf(wanted))) return [];
     if (isFirst && this.#server) {
       await this.#restartServer(this.#server);
       return [];
     }
     const mode = wanted.hasLeafListener ? 'server' : 'client';
-    const text = `durability ${wanted.durability} and mode ${mode} are in force after the next restart of nats-server`;
+    const links = wanted.hasWebsocketListener ? 'and links over WebSocket' : 'without links over WebSocket';
+    const text = `durability ${wanted.durability} and mode ${mode} ${links} are in force after the next restart of nats-server`;
     return [{ code: 'E_SERVER_RESTART', text }];
   }
 
@@ -239,20 +245,41 @@ export class SiteServer {
   }
 
   async #load(plan: ServerPlan): Promise<ApplyResult['problems']> {
-    const { tls } = this.#dir;
-    const text = await writeServerConfig(this.#dir, plan);
-    const files = await Promise.all([tls.certFile, tls.caFile].map((path) => readFile(path)));
-    const digest = createHash('sha256').update(text).update(Buffer.concat(files)).digest('hex');
+    const digest = await this.#write(plan);
     if (digest === this.#loaded) return [];
     try {
-      await reloadServer(this.#needSystem());
+      await this.#reload(plan);
       this.#loaded = digest;
+      this.#loadedPlan = plan;
       return [];
     } catch (error) {
-      if (!(error instanceof BusError) || error.code !== 'E_SERVER_REFUSED') throw error;
+      if (!isBusError(error, 'E_SERVER_REFUSED')) throw error;
       this.#log.warn({ event: 'site.reload-refused', err: error }, 'nats-server keeps its old configuration');
       return [{ code: error.code, text: error.message }];
     }
+  }
+
+  /** A remote's proxy cannot change while it stands: where that is why a reload is refused, it goes and comes again. */
+  async #reload(plan: ServerPlan): Promise<void> {
+    try {
+      await reloadServer(this.#needSystem());
+    } catch (error) {
+      if (!isBusError(error, 'E_SERVER_REFUSED')) throw error;
+      const before = this.#loadedPlan;
+      const remotes = plan.remotes.filter((remote) => before?.remotes.some((old) => isDeepStrictEqual(old, remote)));
+      await writeServerConfig(this.#dir, { ...plan, remotes }, { withoutControl: before?.proxy !== plan.proxy });
+      await reloadServer(this.#needSystem());
+      await writeServerConfig(this.#dir, plan);
+      await reloadServer(this.#needSystem());
+    }
+  }
+
+  /** Writes the configuration; returns a digest of everything the server would read. */
+  async #write(plan: ServerPlan): Promise<string> {
+    const { tls } = this.#dir;
+    const text = await writeServerConfig(this.#dir, plan);
+    const files = await Promise.all([tls.certFile, tls.caFile].map((path) => readFile(path)));
+    return createHash('sha256').update(text).update(Buffer.concat(files)).digest('hex');
   }
 
   /** One remote per link this site dials and has a token for. */
@@ -263,7 +290,8 @@ export class SiteServer {
         const credsFile = this.#dir.at('nats/leaf', `${side.linkId}.creds`);
         const creds = formatCreds(side.link.userJwt ?? '', await this.#dir.linkUser(side.selfTerminal));
         if ((await readFileIfThere(credsFile))?.toString('utf8') !== creds) await writeFileAtomic(credsFile, creds);
-        return { urls: [side.link.url], account: await this.#publicKey(side.account), credsFile };
+        const proxy = side.link.proxy ?? this.#dir.file.proxy;
+        return { urls: [side.link.url], account: await this.#publicKey(side.account), credsFile, proxy };
       }),
     );
   }

@@ -60,6 +60,7 @@ export async function startSite(
 export async function joinSite(path: string, bus: TestBus, name: string, mode: 'server' | 'client'): Promise<SiteDir> {
   const request = await prepareSiteDir(path, name);
   const leafListen = mode === 'server' ? await freeAddress() : undefined;
+  const websocketListen = mode === 'server' ? await freeAddress() : undefined;
   const names = certificateNames([leafListen ?? null]);
   const certPem = issueCertificate({ ca: bus.ca, csrPem: request.csrPem, commonName: name, names, days: 30 });
   const enrolment = {
@@ -70,7 +71,7 @@ export async function joinSite(path: string, bus: TestBus, name: string, mode: '
     controlUserJwt: await encodeUserJwt({ name, connections: ['LEAFNODE'] }, request.controlUser, createKey('account')),
     control: { leafUrls: [], signKey: 'none', sealKey: 'none', caPem: bus.ca.certPem },
   };
-  return createSiteDir({ path, listen: '127.0.0.1:0', leafListen, enrolment });
+  return createSiteDir({ path, listen: '127.0.0.1:0', leafListen, websocketListen, enrolment });
 }
 
 /** A customer with a terminal at every given site and a link between each two. */
@@ -157,6 +158,7 @@ export function snapshotFor(bus: TestBus, site: TestSite, customers: TestCustome
       name: site.name,
       mode: site.mode,
       address: site.address,
+      ...(site.mode === 'server' && { websocket: site.dir.file.websocketListen }),
       maxPayload: 1 << 20,
       durability: 'process',
     },

@@ -30,7 +30,12 @@ test('takes the example of the design and fills in defaults', () => {
     'virginia client',
   ]);
   expect(bus.sites[0]?.maxPayload).toBe(1024 * 1024);
-  expect(bus.customers[0]?.links[1]).toEqual({ between: ['virginia', 'frankfurt'], cost: 1, compress: 'auto' });
+  expect(bus.customers[0]?.links[1]).toEqual({
+    between: ['virginia', 'frankfurt'],
+    cost: 1,
+    transport: 'tcp',
+    compress: 'auto',
+  });
   expect(bus.customers[0]?.topics[0]?.groups[1]?.policy).toBe('ordered');
 });
 
@@ -93,6 +98,18 @@ const cases: [name: string, text: string, problems: string[]][] = [
     'a link to itself',
     changed('[tokyo, frankfurt], cost: 1', '[tokyo, tokyo], cost: 1'),
     ['9: customers[0].links[0].between: a link from "tokyo" to itself'],
+  ],
+  [
+    'a link over WebSocket to a site that takes none',
+    changed('{between: [virginia, frankfurt]}', '{between: [virginia, frankfurt], transport: ws}'),
+    [
+      '10: customers[0].links[1].transport: "frankfurt" has no websocket address to dial: give it one, or the link a via',
+    ],
+  ],
+  [
+    'a client site that takes links over WebSocket',
+    changed('mode: client', 'mode: client, websocket: "v.example.net:443"'),
+    ['4: sites[2].websocket: site "virginia" has mode client, which takes no links over WebSocket either'],
   ],
   [
     'a link twice, the other way round',

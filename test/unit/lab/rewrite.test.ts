@@ -43,8 +43,8 @@ test('every address becomes local, every link goes by way of its proxy, and noth
   });
   expect(local.sites.map((site) => site.address)).toEqual(['127.0.0.1:11001', '127.0.0.1:11002', undefined]);
   expect(local.customers[0]?.links).toEqual([
-    { between: ['tokyo', 'frankfurt'], cost: 3, compress: 'auto', via: '127.0.0.1:12001' },
-    { between: ['virginia', 'frankfurt'], cost: 1, compress: 'auto', via: '127.0.0.1:12002' },
+    { between: ['tokyo', 'frankfurt'], cost: 3, transport: 'tcp', compress: 'auto', via: '127.0.0.1:12001' },
+    { between: ['virginia', 'frankfurt'], cost: 1, transport: 'tcp', compress: 'auto', via: '127.0.0.1:12002' },
   ]);
   expect(JSON.stringify(local)).not.toContain('example.net');
   expect(file.sites[0]?.address).toBe('tokyo.example.net:7422');
