@@ -101,6 +101,12 @@ export const errorRegistry = {
     remedy:
       'Wait: the gaps close as older envelopes arrive; if it stays, a link towards this terminal loses envelopes.',
   },
+  // routing
+  E_RECORD_BAD: {
+    disposition: 'reject',
+    summary: 'A routing record is malformed, or the terminal it names did not sign it.',
+    remedy: 'Nothing was changed by it; if it repeats, look for a terminal with altered software at the other end.',
+  },
   // sealing and keys
   E_KEY_AWAY: {
     disposition: 'retry',
@@ -224,7 +230,17 @@ export const errorRegistry = {
   E_NO_TRANSIT: {
     disposition: 'park',
     summary: 'A site was asked to carry an envelope for another and does not do so.',
-    remedy: 'Give the two sites a direct link.',
+    remedy: 'Give the two sites a direct link, or a path over sites in server mode.',
+  },
+  E_CACHE_FULL: {
+    disposition: 'retry',
+    summary: 'A site that carries envelopes for others has no room for this one.',
+    remedy: 'Nothing: it waits at its origin. If it lasts, see which link or destination behind that site is stuck.',
+  },
+  E_LOOP: {
+    disposition: 'reject',
+    summary: 'An envelope came to a site that it had visited before, or over too many links.',
+    remedy: 'Nothing was lost: its origin sends it again. If it repeats, compare the versions of the sites on its path.',
   },
   E_NOT_YET: {
     disposition: 'retry',
@@ -245,6 +261,17 @@ export const errorRegistry = {
     disposition: 'park',
     summary: "A stream or consumer with a name the bus needs exists and is not the bus's own.",
     remedy: 'Rename or remove it, or choose another topic name.',
+  },
+  // groups over terminals
+  E_MOVE_STATE: {
+    disposition: 'park',
+    summary: 'What a group stream keeps of the move of its backlog cannot be read.',
+    remedy: 'Its messages stay where they are; report it with the metadata of the durable.',
+  },
+  E_LEFT_OVER: {
+    disposition: 'park',
+    summary: 'A stream of a group that is not configured any more still holds messages.',
+    remedy: 'Read them or let them go: the stream is removed as soon as it is empty, or with its topic.',
   },
   // lab
   E_LAB_RUNNING: {

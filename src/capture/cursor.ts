@@ -36,15 +36,36 @@ export interface Shipment {
   duties: readonly Pick<Duty, 'groupId' | 'terminalId'>[];
 }
 
+/** What becomes of a shipment while it is on its way, told to its cursor. */
+export interface ShipProgress {
+  /** the next hop of these terminals holds it */
+  stored(terminalIds: readonly string[]): void;
+  /** a next hop has no room and is asked again; empty when it has */
+  waiting(reason: string): void;
+  /** false once the cursor has given the shipment up and will read it again */
+  isWanted(): boolean;
+}
+
+/** When a receipt is overdue, and since when; times on the monotonic clock, milliseconds. */
+export interface ReceiptTerms {
+  /** infinite while no receipt can be expected, because links on the way are down */
+  patienceMs: number;
+  /** since when the way to the terminal is as it is */
+  changedAtMs: number;
+  /** what was sent before this went a way that is broken since */
+  brokenAtMs: number;
+  /** how long that may still come through */
+  shortPatienceMs: number;
+}
+
 /** The next stages, as a cursor sees them. */
 export interface Shipper {
   isReachable(terminalId: string): boolean;
   /** bytes of messages one shipment may hold */
   maxShipmentBytes(): number;
-  /** how long a receipt may stay out before the origin asks again, milliseconds */
-  receiptPatienceMs(terminalId: string): number;
-  /** resolves once every next hop holds the shipment; `onStored` names terminals whose next hop does already */
-  ship(shipment: Shipment, onStored: (terminalIds: readonly string[]) => void): Promise<void>;
+  receiptTerms(terminalId: string): ReceiptTerms;
+  /** resolves once every next hop holds the shipment; asks a busy one again until the shipment is not wanted any more */
+  ship(shipment: Shipment, progress: ShipProgress): Promise<void>;
 }
 
 export type CursorState = 'closed' | 'waiting' | 'reading';
@@ -83,6 +104,8 @@ export const maxOutstandingMessages = 80_000;
 /** how long a partial shipment waits for company while another is under way */
 const companyMs = 1;
 const pullBytes = 2 * 1024 * 1024;
+/** a receipt that stays out again and again is waited for longer each time, up to this factor */
+const maxPatienceFactor = 16;
 /** samples in a row (half a second apart) before a duty counts as slow */
 const slowStrikes = 2;
 
@@ -109,6 +132,10 @@ export class Cursor {
   #generation = 0;
   #reason = '';
   #strikes = new Map<string, number>();
+  /** when a group's floor last moved, monotonic milliseconds */
+  readonly #movedAtMs = new Map<string, number>();
+  /** rewinds for want of a receipt since a floor moved */
+  #timeouts = 0;
 
   constructor(options: CursorOptions) {
     this.durable = options.durable;
@@ -148,7 +175,7 @@ export class Cursor {
     return Math.max(this.#sentUpTo, this.#readPosition);
   }
 
-  /** Why it does not read, in plain words; empty when it does. */
+  /** Why it does not read, or what it waits for, in plain words; empty when it goes on. */
   get reason(): string {
     return this.#reason;
   }
@@ -219,11 +246,16 @@ export class Cursor {
     const duty = this.#duties.find((each) => each.groupId === groupId && each.terminalId === terminalId);
     if (duty === undefined) return;
     const done = this.#doneOf(duty);
+    const before = done.mark;
     const end = Math.min(duty.until ?? Number.MAX_SAFE_INTEGER, this.sentUpTo);
     for (const [first, last] of [[1, received.mark] as const, ...received.ranges]) {
       const from = Math.max(first, duty.from);
       const until = Math.min(last, end);
       if (from <= until) done.add(from, until);
+    }
+    if (done.mark > before) {
+      this.#movedAtMs.set(groupId, this.#options.clock.monotonicMs());
+      this.#timeouts = 0;
     }
     this.#failures = 0;
     this.#settle();
@@ -253,14 +285,28 @@ export class Cursor {
       this.#fail(new BusError('E_LINK_DOWN', 'no path to a terminal'));
       return;
     }
+    const overdueMs = this.#overdueMs();
+    if (overdueMs === null) return;
+    this.#timeouts += 1;
+    this.#fail(new BusError('E_TIMEOUT', `no receipt for ${Math.round(overdueMs)} ms`));
+  }
+
+  /** How long the oldest shipment has waited for a receipt that is overdue; null when none is. */
+  #overdueMs(): number | null {
     const oldest = this.#inFlight[0];
-    if (oldest?.storedAtMs === undefined) return;
-    const patienceMs = Math.max(
-      0,
-      ...this.#duties.map((duty) => this.#options.shipper.receiptPatienceMs(duty.terminalId)),
-    );
-    const waitedMs = this.#options.clock.monotonicMs() - oldest.storedAtMs;
-    if (waitedMs > patienceMs) this.#fail(new BusError('E_TIMEOUT', `no receipt for ${Math.round(waitedMs)} ms`));
+    if (oldest?.storedAtMs === undefined) return null;
+    const { storedAtMs } = oldest;
+    const nowMs = this.#options.clock.monotonicMs();
+    const factor = Math.min(maxPatienceFactor, 2 ** this.#timeouts);
+    for (const duty of this.#duties) {
+      if (!isDue(duty, oldest.first, oldest.last) || this.groupFloor(duty.groupId) >= oldest.last) continue;
+      const terms = this.#options.shipper.receiptTerms(duty.terminalId);
+      const sinceMs = Math.max(storedAtMs, terms.changedAtMs, this.#movedAtMs.get(duty.groupId) ?? 0);
+      if (nowMs - sinceMs > terms.patienceMs * factor) return nowMs - storedAtMs;
+      const isAstray = storedAtMs < terms.brokenAtMs && terms.patienceMs < Number.POSITIVE_INFINITY;
+      if (isAstray && nowMs - terms.changedAtMs > terms.shortPatienceMs) return nowMs - storedAtMs;
+    }
+    return null;
   }
 
   /** Reads again from the durable's ack floor: after a reconnect, or when an operator asks. */
@@ -439,9 +485,18 @@ export class Cursor {
     this.#unstoredBytes += bytes;
     const { shipper, clock } = this.#options;
     shipper
-      .ship({ first: entry.first, last: entry.last, floor: this.#floor, messages, duties }, (terminalIds) => {
-        for (const id of terminalIds) entry.unstoredAt.delete(id);
-      })
+      .ship(
+        { first: entry.first, last: entry.last, floor: this.#floor, messages, duties },
+        {
+          stored: (terminalIds) => {
+            for (const id of terminalIds) entry.unstoredAt.delete(id);
+          },
+          waiting: (reason) => {
+            if (generation === this.#generation) this.#reason = reason;
+          },
+          isWanted: () => generation === this.#generation,
+        },
+      )
       .then(
         () => {
           entry.storedAtMs = clock.monotonicMs();

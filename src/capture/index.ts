@@ -9,6 +9,6 @@ export {
   listFeeds,
   pauseFeed,
 } from './capture-stream.ts';
-export type { Shipment, Shipper } from './cursor.ts';
+export type { ReceiptTerms, Shipment, ShipProgress, Shipper } from './cursor.ts';
 export { CursorSet, type GroupProgress, type RemoteGroup } from './cursor-set.ts';
 export type { CapturedMessage } from './pull-reader.ts';

@@ -1,40 +1,50 @@
 /**
- * The way into a terminal: frames from its links. An envelope for this terminal goes to arrival, and what arrival stored
- * goes back to the origin as a signed receipt; a receipt for this terminal goes to the cursors of its flow.
+ * The way into a terminal: frames from its links. What is for this terminal goes to arrival, what is for others to transit,
+ * and a frame is answered only after both hold it. What arrival stored goes back to the origin as a signed receipt; a receipt
+ * for this terminal goes to the cursors of its flow, one for another is kept and sent on.
  *
- * A frame is answered only after its messages are stored. Receipts are cumulative, so only the newest of a flow and group
- * is kept for sending, and a lost one costs a repeat.
+ * Head and path of a frame are unsigned: they only save useless sending. Destinations count where the signed manifest
+ * assigns them a group.
  */
-
 import type { Arrivals, Stored } from '../delivery/index.ts';
 import {
   decodeFrame,
-  encodeFrame,
   type Flow,
   flowKey,
+  type Manifest,
   type PublicKeyLike,
   type Receipt,
+  readManifest,
   readReceipt,
   type SignFn,
   signReceipt,
 } from '../envelope/index.ts';
 import { BusError, isBusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import type { PathLog, ReceiptBook, Transit } from '../transit/index.ts';
 import type { TerminalMetrics } from './terminal-metrics.ts';
 
 export interface InboundOptions {
   customerId: string;
+  customerName: string;
   terminalId: string;
   arrivals: Arrivals;
+  /** null: this terminal carries nothing for others */
+  transit: () => Transit | null;
+  receipts: ReceiptBook;
+  paths: PathLog;
   sign: SignFn;
   signKeyOf: (terminalId: string) => PublicKeyLike | undefined;
+  /** site of a terminal, for people */
+  nameOf: (terminalId: string) => string;
   snapshotVersion: () => number;
-  /** hands a frame to the link that leads to the terminal; lost when there is none */
-  note: (terminalId: string, frame: Uint8Array) => void;
+  wallMs: () => number;
   onReceipt: (flow: Flow, receipt: Receipt) => void;
   metrics: TerminalMetrics;
   log: Logger;
 }
+
+type EnvelopeFrame = Extract<ReturnType<typeof decodeFrame>, { kind: 'envelope' }>;
 
 const hopLimit = 16;
 
@@ -63,15 +73,9 @@ export class Inbound {
 
   /** Takes a frame that needs no answer: a receipt. Anything else is dropped and counted. */
   takeNote(bytes: Uint8Array): void {
-    const { signKeyOf, customerId, terminalId, onReceipt, metrics, log } = this.#options;
+    const { metrics, log } = this.#options;
     try {
-      const frame = decodeFrame(bytes);
-      if (frame.kind !== 'receipt')
-        throw new BusError('E_RECEIPT_BAD', `a ${frame.kind} came where receipts are expected`);
-      const receipt = readReceipt(frame.receipt, signKeyOf);
-      const isMine = receipt.customerId === customerId && receipt.flow.originId === terminalId;
-      if (!isMine) throw new BusError('E_RECEIPT_BAD', 'a receipt came to a terminal that is not its origin');
-      onReceipt(receipt.flow, receipt);
+      this.#takeReceipt(bytes);
     } catch (error) {
       metrics.receiptsRefused.inc({ code: isBusError(error) ? error.code : 'E_INTERNAL' });
       log.debug({ event: 'receipt.refused', err: error }, 'a receipt was dropped');
@@ -83,9 +87,72 @@ export class Inbound {
     const { terminalId } = this.#options;
     if (frame.kind !== 'envelope')
       throw new BusError('E_ENVELOPE_BAD', `a ${frame.kind} came where envelopes are expected`);
-    const isOnlyForMe = frame.destinations.length === 1 && frame.destinations[0] === terminalId;
-    if (!isOnlyForMe) throw new BusError('E_NO_TRANSIT', 'the envelope is for another terminal');
-    for (const stored of await this.#options.arrivals.take(frame.manifest, frame.sealed)) this.#queueReceipt(stored);
+    if (frame.path.includes(terminalId)) throw new BusError('E_LOOP', 'the envelope was here before');
+    const others = frame.destinations.filter((id) => id !== terminalId);
+    const work: Promise<void>[] = [];
+    if (others.length < frame.destinations.length) work.push(this.#deliver(frame));
+    if (others.length > 0) work.push(this.#carry(frame, bytes, others));
+    const outcomes = await Promise.allSettled(work);
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  async #deliver({ manifest, sealed, path }: EnvelopeFrame): Promise<void> {
+    const { customerName, terminalId, nameOf, metrics, paths } = this.#options;
+    const stored = await this.#options.arrivals.take(manifest, sealed);
+    for (const each of stored) this.#queueReceipt(each);
+    const whole = [...path, terminalId];
+    metrics.pathArrived.inc({ customer: customerName, path: paths.label(whole.map(nameOf)) });
+    const first = stored[0];
+    if (first !== undefined) this.#notePath('delivered', first, terminalId, whole);
+  }
+
+  async #carry(frame: EnvelopeFrame, bytes: Uint8Array, others: string[]): Promise<void> {
+    const { terminalId } = this.#options;
+    const transit = this.#options.transit();
+    if (transit === null) throw new BusError('E_NO_TRANSIT', 'this site carries nothing for others');
+    if (frame.hopLimit < 1) throw new BusError('E_LOOP', 'the envelope came over too many links');
+    const manifest = this.#readManifest(frame.manifest);
+    const destinations = others.filter((id) => manifest.assignments.some((each) => each.terminalId === id));
+    if (destinations.length === 0) throw new BusError('E_MANIFEST_BAD', 'the envelope is for nobody of its manifest');
+    await transit.take({ bytes, manifest, path: frame.path, destinations });
+    for (const id of destinations) this.#notePath('transit', manifest, id, [...frame.path, terminalId]);
+  }
+
+  #readManifest(bytes: Uint8Array): Manifest {
+    const { customerId, signKeyOf } = this.#options;
+    const manifest = readManifest(bytes, signKeyOf);
+    if (manifest.customerId === customerId) return manifest;
+    throw new BusError('E_MANIFEST_BAD', 'the envelope is of another customer');
+  }
+
+  #notePath(
+    kind: 'transit' | 'delivered',
+    { flow, first, last }: Pick<Manifest, 'flow' | 'first' | 'last'>,
+    destinationId: string,
+    path: string[],
+  ): void {
+    const { paths, log, nameOf, wallMs } = this.#options;
+    paths.add({ flow, first, last, destinationId, path, atMs: wallMs(), kind });
+    const names = path.map(nameOf).join('>');
+    log.debug({ event: `envelope.${kind}`, topicId: flow.topicId, first, last, path: names }, 'an envelope came');
+  }
+
+  #takeReceipt(bytes: Uint8Array): void {
+    const { signKeyOf, customerId, terminalId, onReceipt, receipts } = this.#options;
+    const frame = decodeFrame(bytes);
+    if (frame.kind !== 'receipt')
+      throw new BusError('E_RECEIPT_BAD', `a ${frame.kind} came where receipts are expected`);
+    const receipt = readReceipt(frame.receipt, signKeyOf);
+    if (receipt.customerId !== customerId) throw new BusError('E_RECEIPT_BAD', 'a receipt of another customer came');
+    if (receipt.flow.originId === terminalId) {
+      onReceipt(receipt.flow, receipt);
+      return;
+    }
+    if (this.#options.transit() === null)
+      throw new BusError('E_RECEIPT_BAD', 'a receipt came to a terminal that is not its origin');
+    if (frame.path.includes(terminalId)) throw new BusError('E_LOOP', 'the receipt was here before');
+    receipts.take(receipt, frame.receipt, { path: frame.path, hopLimit: frame.hopLimit });
   }
 
   #queueReceipt(stored: Stored): void {
@@ -98,13 +165,12 @@ export class Inbound {
 
   #flush(): void {
     this.#isFlushQueued = false;
-    const { customerId, terminalId, sign, note, snapshotVersion } = this.#options;
+    const { customerId, terminalId, sign, receipts, snapshotVersion } = this.#options;
     const waiting = [...this.#receipts.values()];
     this.#receipts.clear();
     for (const stored of waiting) {
-      const receipt = signReceipt({ customerId, terminalId, snapshotVersion: snapshotVersion(), ...stored }, sign);
-      const { originId } = stored.flow;
-      note(originId, encodeFrame({ kind: 'receipt', hopLimit, path: [terminalId], destinations: [originId], receipt }));
+      const receipt: Receipt = { customerId, terminalId, snapshotVersion: snapshotVersion(), ...stored };
+      receipts.take(receipt, signReceipt(receipt, sign), { path: [], hopLimit });
     }
   }
 }

@@ -1,22 +1,29 @@
 /**
  * The way out of a terminal: a shipment of one topic becomes a sealed envelope with a signed manifest, and a frame per
  * next hop. Resolves when every next hop has stored it; nothing is kept here, so a failure means that the cursor reads again.
+ *
+ * A next hop without room is asked again, each destination for itself so that a full one does not hold back the others,
+ * until it has room or the cursor gave the shipment up: reading all of it again would only load the link.
  */
 import type { SnapshotTopic } from '../api/snapshot.ts';
-import type { Shipment, Shipper } from '../capture/index.ts';
+import { backoffMs } from '../backoff.ts';
+import type { Shipment, ShipProgress, Shipper } from '../capture/index.ts';
+import type { Clock } from '../clock.ts';
 import {
   encodeBody,
   encodeFrame,
   type Flow,
+  flowKey,
   MAX_BODY_BYTES,
   type Manifest,
   type SignFn,
   signManifest,
 } from '../envelope/index.ts';
-import { BusError } from '../errors.ts';
+import { BusError, errorText, isBusError } from '../errors.ts';
 import type { Routes } from '../routing/index.ts';
 import type { Sealer } from '../sealing/index.ts';
 import type { LinkSession } from '../transit/index.ts';
+import type { RouteWatch } from './route-watch.ts';
 import type { TerminalMetrics } from './terminal-metrics.ts';
 
 export interface OutboundOptions {
@@ -27,77 +34,123 @@ export interface OutboundOptions {
   sealer: Sealer;
   sign: SignFn;
   routes: Routes;
+  watch: RouteWatch;
   sessions: ReadonlyMap<string, LinkSession>;
   /** whether the link's configuration asks for compression, or leaves it to the session */
   compressOf: (linkId: string) => 'auto' | 'always' | 'never';
   metrics: TerminalMetrics;
+  clock: Clock;
+}
+
+interface Sealed {
+  manifest: Uint8Array;
+  sealed: Uint8Array;
 }
 
 const hopLimit = 16;
 /** frame head, manifest, sealed header, certificate, signature, reply subject: more than all of them together */
 const overheadBytes = 16 * 1024;
 const minBytes = 64 * 1024;
-const patienceFloorMs = 2_000;
+const maxBusyWaitMs = 1_000;
+const wantedCheckMs = 50;
 
 export function createOutbound(options: OutboundOptions): Shipper {
-  const { routes, sessions } = options;
+  const { routes, watch, sessions } = options;
   return {
     isReachable: (terminalId) => routes.isReachable(terminalId),
     maxShipmentBytes: () => {
-      const limits = [...sessions.values()]
-        .filter((session) => session.state === 'up')
-        .map((session) => session.maxFrameBytes);
+      const limits = [...sessions.values()].filter(isUsable).map((session) => session.maxFrameBytes);
       return Math.max(minBytes, Math.min(MAX_BODY_BYTES, ...limits) - overheadBytes);
     },
-    receiptPatienceMs: (terminalId) => {
-      const session = sessions.get(routes.linkTo(terminalId) ?? '');
-      return patienceFloorMs + 8 * (session?.rttMs ?? 0);
-    },
-    ship: (shipment, onStored) => ship(options, shipment, onStored),
+    receiptTerms: (terminalId) => watch.receiptTerms(terminalId),
+    ship: (shipment, progress) => ship(options, shipment, progress),
   };
 }
 
-async function ship(
-  options: OutboundOptions,
-  shipment: Shipment,
-  onStored: (terminalIds: readonly string[]) => void,
-): Promise<void> {
-  const { flow, sealer, metrics } = options;
+function isUsable({ state }: LinkSession): boolean {
+  return state !== 'down' && state !== 'silent';
+}
+
+async function ship(options: OutboundOptions, shipment: Shipment, progress: ShipProgress): Promise<void> {
+  const { sealer, metrics } = options;
   const topic = options.topic();
-  const hops = nextHops(options, shipment);
+  const terminalIds = [...new Set(shipment.duties.map((duty) => duty.terminalId))];
+  const hops = nextHops(options, terminalIds);
   const body = encodeBody(topic.name, shipment.messages);
   const compress = [...hops.keys()].some((linkId) => wantsCompression(options, linkId));
   const { sealed, envelopeId } = await sealer.seal(topic, body, { count: shipment.messages.length, compress });
-  const manifest = signManifest(manifestOf(options, shipment, envelopeId), options.sign);
-  const sends = [...hops].map(async ([linkId, terminalIds]) => {
-    const session = sessionOf(options, linkId);
-    const frame = encodeFrame({
-      kind: 'envelope',
-      hopLimit,
-      path: [flow.originId],
-      destinations: terminalIds,
-      manifest,
-      sealed,
-    });
-    await session.send(frame);
-    metrics.envelopesSent.inc({ topic: topic.name });
-    metrics.bytesSent.inc({ topic: topic.name }, frame.length);
-    onStored(terminalIds);
-  });
+  const parts = { manifest: signManifest(manifestOf(options, shipment, envelopeId), options.sign), sealed };
   // every hop is tried to its end, so that one slow link does not waste what another has carried
+  const sends = [...hops].map(([linkId, ids]) => sendTo(options, linkId, ids, parts, progress));
   const outcomes = await Promise.allSettled(sends);
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
   metrics.messagesSent.inc({ topic: topic.name }, shipment.messages.length);
 }
 
-/** Terminals of the shipment by the link that leads there. */
-function nextHops({ routes }: OutboundOptions, { duties }: Shipment): Map<string, string[]> {
+/** One frame for all of them; once the next hop was busy, one for each. */
+async function sendTo(
+  options: OutboundOptions,
+  linkId: string,
+  terminalIds: string[],
+  parts: Sealed,
+  progress: ShipProgress,
+): Promise<void> {
+  try {
+    await send(options, linkId, terminalIds, parts);
+    progress.stored(terminalIds);
+  } catch (error) {
+    if (!isBusError(error, 'E_PEER_BUSY')) throw error;
+    progress.waiting(errorText(error));
+    await Promise.all(terminalIds.map((id) => sendWhileBusy(options, id, parts, progress)));
+  }
+}
+
+/** Over whichever link leads there by then. */
+async function sendWhileBusy(
+  options: OutboundOptions,
+  terminalId: string,
+  parts: Sealed,
+  progress: ShipProgress,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    await pause(options.clock, backoffMs(attempt, 50, maxBusyWaitMs), progress);
+    if (!progress.isWanted()) throw new BusError('E_LINK_DOWN', 'the shipment is not wanted any more');
+    const [linkId = ''] = nextHops(options, [terminalId]).keys();
+    try {
+      await send(options, linkId, [terminalId], parts);
+      progress.stored([terminalId]);
+      progress.waiting('');
+      return;
+    } catch (error) {
+      if (!isBusError(error, 'E_PEER_BUSY')) throw error;
+      progress.waiting(errorText(error));
+    }
+  }
+}
+
+async function pause(clock: Clock, ms: number, progress: ShipProgress): Promise<void> {
+  const endMs = clock.monotonicMs() + ms;
+  while (progress.isWanted() && clock.monotonicMs() < endMs) await clock.sleep(Math.min(wantedCheckMs, ms));
+}
+
+async function send(options: OutboundOptions, linkId: string, destinations: string[], parts: Sealed): Promise<void> {
+  const { flow, metrics } = options;
+  const topic = options.topic().name;
+  const path = [flow.originId];
+  const frame = encodeFrame({ kind: 'envelope', hopLimit, path, destinations, ...parts });
+  await sessionOf(options, linkId).send(frame, flowKey(flow));
+  metrics.envelopesSent.inc({ topic });
+  metrics.bytesSent.inc({ topic }, frame.length);
+}
+
+/** Terminals by the link that leads there. */
+function nextHops({ routes }: OutboundOptions, terminalIds: readonly string[]): Map<string, string[]> {
   const hops = new Map<string, string[]>();
-  for (const terminalId of new Set(duties.map((duty) => duty.terminalId))) {
-    const linkId = routes.linkTo(terminalId);
-    if (linkId === null) throw new BusError('E_LINK_DOWN', `no path to terminal ${terminalId}`);
-    hops.set(linkId, [...(hops.get(linkId) ?? []), terminalId]);
+  for (const terminalId of terminalIds) {
+    const hop = routes.nextHop(terminalId);
+    if (hop === null) throw new BusError('E_LINK_DOWN', `no path to terminal ${terminalId}`);
+    hops.set(hop.linkId, [...(hops.get(hop.linkId) ?? []), terminalId]);
   }
   return hops;
 }

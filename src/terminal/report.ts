@@ -65,7 +65,14 @@ async function reportGroup(
     const consumer = await quietly(() => jsm.consumers.info(stream, group.name));
     if (consumer === null) return null;
     const { num_pending: pending, num_ack_pending: unacked } = consumer;
-    return { ...ids, outgoing: 0, pending, unacked, assigned: terminal.customer.terminalId, reason: '' };
+    return {
+      ...ids,
+      outgoing: 0,
+      pending,
+      unacked,
+      assigned: terminal.customer.terminalId,
+      reason: terminal.groupReason(group.id),
+    };
   }
   const progress = runtime.progress(group.id);
   if (progress === null) return null;

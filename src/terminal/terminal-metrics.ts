@@ -8,6 +8,16 @@ export interface TerminalMetrics {
   messagesStored: Counter<'topic' | 'group'>;
   envelopesRefused: Counter<'code'>;
   receiptsRefused: Counter<'code'>;
+  /** envelopes that arrived here, by the sites they came over */
+  pathArrived: Counter<'customer' | 'path'>;
+  transitStored: Counter<'customer'>;
+  transitRepeated: Counter<'customer'>;
+  transitForwarded: Counter<'customer'>;
+  transitForwardedBytes: Counter<'customer'>;
+  transitReleased: Counter<'customer'>;
+  transitUsed: Gauge<'customer'>;
+  messagesMoved: Counter<'topic' | 'group'>;
+  groupConsumers: Gauge<'customer' | 'topic' | 'group'>;
   linkUp: Gauge<'customer' | 'peer'>;
   linkRtt: Gauge<'customer' | 'peer'>;
   outgoing: Gauge<'customer' | 'topic' | 'group'>;
@@ -31,6 +41,32 @@ export function createTerminalMetrics(registry: Registry): TerminalMetrics {
     envelopesRefused: counter('mbus_envelopes_refused_total', 'Arrivals that were not stored, by error code', ['code']),
     receiptsRefused: counter('mbus_receipts_refused_total', 'Receipts that did not verify or concern nothing here', [
       'code',
+    ]),
+    pathArrived: counter(
+      'mbus_path_envelopes_total',
+      'Envelopes that arrived for groups here, by the sites on their path',
+      ['customer', 'path'],
+    ),
+    transitStored: counter('mbus_transit_stored_total', 'Envelopes stored here on their way to others', ['customer']),
+    transitRepeated: counter(
+      'mbus_transit_repeated_total',
+      'Envelopes for others that were held or receipted already and not stored again',
+      ['customer'],
+    ),
+    transitForwarded: counter('mbus_transit_forwarded_total', 'Envelopes handed on for others', ['customer']),
+    transitForwardedBytes: counter('mbus_transit_forwarded_bytes_total', 'Bytes of frames handed on', ['customer']),
+    transitReleased: counter('mbus_transit_released_total', 'Envelopes given up here; their origin sends them again', [
+      'customer',
+    ]),
+    transitUsed: gauge('mbus_transit_used_bytes', 'Held here on its way to others', ['customer']),
+    messagesMoved: counter('mbus_messages_moved_total', 'Messages moved to another terminal of their group', [
+      'topic',
+      'group',
+    ]),
+    groupConsumers: gauge('mbus_group_consumers', 'Live consumers here of a group with several terminals', [
+      'customer',
+      'topic',
+      'group',
     ]),
     linkUp: gauge('mbus_link_up', '1 while the link is up', ['customer', 'peer']),
     linkRtt: gauge('mbus_link_rtt_seconds', 'Smoothed round trip of hellos', ['customer', 'peer']),

@@ -9,18 +9,22 @@ import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { ControlClient } from '../api/methods.ts';
 import type { Snapshot, SnapshotCustomer, SnapshotTopic } from '../api/snapshot.ts';
+import type { Shipper } from '../capture/index.ts';
 import type { Clock } from '../clock.ts';
 import { Arrivals } from '../delivery/index.ts';
-import type { PublicKeyLike } from '../envelope/index.ts';
+import type { Flow, PublicKeyLike } from '../envelope/index.ts';
 import { errorText, isBusError } from '../errors.ts';
+import { GroupKeeper, type HeldGroup, removeLeftOvers } from '../groups/index.ts';
 import type { TerminalKeys } from '../keys/index.ts';
 import type { Logger } from '../log.ts';
 import { Routes } from '../routing/index.ts';
 import { createOpener, createSealer, type Opener, type Sealer } from '../sealing/index.ts';
 import type { LinkSide, SiteServer } from '../site/index.ts';
 import { LinkSession } from '../transit/index.ts';
+import { Carrying } from './carrying.ts';
 import { Inbound } from './inbound.ts';
 import { createOutbound } from './outbound.ts';
+import { RouteWatch } from './route-watch.ts';
 import type { TerminalMetrics } from './terminal-metrics.ts';
 import { TopicRuntime } from './topic-runtime.ts';
 
@@ -54,6 +58,7 @@ interface Parts {
   opener: Opener;
   arrivals: Arrivals;
   inbound: Inbound;
+  groups: GroupKeeper;
 }
 
 const tickMs = 500;
@@ -61,10 +66,13 @@ const tickMs = 500;
 export class Terminal {
   readonly #options: TerminalOptions;
   readonly #routes: Routes;
+  readonly #watch: RouteWatch;
+  readonly #carrying: Carrying;
   readonly #links = new Map<string, Link>();
   readonly #sessions = new Map<string, LinkSession>();
   readonly #topics = new Map<string, TopicRuntime>();
   readonly #problems = new Map<string, Problem>();
+  #leftOvers: string[] = [];
   #customer: SnapshotCustomer;
   #snapshot: Snapshot;
   #parts: Parts | undefined;
@@ -75,7 +83,16 @@ export class Terminal {
     this.#customer = customer;
     this.#snapshot = snapshot;
     this.#options = options;
-    this.#routes = new Routes(customer, { clock: options.clock });
+    const { site, metrics, clock, log } = options;
+    this.#routes = new Routes(customer, { clock });
+    const routes = this.#routes;
+    this.#carrying = new Carrying({ site, customer, routes, sessions: this.#sessions, metrics, clock, log });
+    this.#watch = new RouteWatch({
+      routes,
+      queueMs: (id) => this.#queueMs(id),
+      onOverdue: () => this.#queueTick(),
+      clock,
+    });
     this.#routes.onChange(() => this.#queueTick());
   }
 
@@ -91,8 +108,18 @@ export class Terminal {
     return this.#links;
   }
 
+  /** What it carries for others, and the ways envelopes came. */
+  get carrying(): Pick<Carrying, 'transit' | 'paths'> {
+    return this.#carrying;
+  }
+
   get problems(): Problem[] {
-    return [...this.#problems.values()];
+    return [...this.#problems.values(), ...this.#leftOvers.map((text) => ({ code: 'E_LEFT_OVER', text }))];
+  }
+
+  /** Why a group's messages here stay from its consumers here, empty when they do not. */
+  groupReason(groupId: string): string {
+    return this.#parts?.groups.reasonOf(groupId) ?? '';
   }
 
   get jsm(): JetStreamManager | undefined {
@@ -116,7 +143,9 @@ export class Terminal {
       { nc, jsm, opener, macKey: markerKey, onStored: this.#countStored },
       this.#arrivalConfig(),
     );
-    this.#parts = { nc, jsm, sealer, opener, arrivals, inbound: this.#createInbound(arrivals) };
+    const groups = this.#createKeeper(nc, jsm, sealer);
+    this.#parts = { nc, jsm, sealer, opener, arrivals, inbound: this.#createInbound(arrivals), groups };
+    groups.start();
     void this.#watchConnection(nc);
     this.#timer = setInterval(() => this.#tick(), tickMs);
   }
@@ -126,9 +155,11 @@ export class Terminal {
     this.#customer = customer;
     this.#snapshot = snapshot;
     this.#routes.configure(customer);
+    await this.#attempt('transit', () => this.#carrying.configure(customer));
     await this.#configureLinks();
     await this.#configureTopics();
     this.#parts?.arrivals.configure(this.#arrivalConfig());
+    this.#parts?.groups.configure(customer, this.#heldGroups());
     this.#tick();
   }
 
@@ -139,30 +170,48 @@ export class Terminal {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    this.#parts?.groups.stop();
     for (const topic of this.#topics.values()) topic.stop();
     for (const { session, nc } of this.#links.values()) {
       session.stop();
       await nc.close();
     }
+    this.#watch.stop();
+    await this.#carrying.stop();
     this.#parts?.sealer.stop();
     this.#parts?.opener.stop();
     await this.#parts?.nc.close();
   }
 
   #createInbound(arrivals: Arrivals): Inbound {
-    const { keys, metrics, log } = this.#options;
+    const { keys, metrics, clock, log } = this.#options;
     return new Inbound({
       customerId: this.#customer.id,
+      customerName: this.#customer.name,
       terminalId: this.#customer.terminalId,
       arrivals,
       sign: keys.sign,
       signKeyOf: (id) => this.#customer.terminals.find((each) => each.id === id)?.signKey ?? undefined,
       snapshotVersion: () => this.#snapshot.version,
-      note: (terminalId, frame) => this.#sessions.get(this.#routes.linkTo(terminalId) ?? '')?.note(frame),
-      onReceipt: (flow, receipt) => this.#topics.get(flow.topicId)?.receive(flow, receipt),
+      nameOf: (id) => this.#customer.terminals.find((each) => each.id === id)?.site ?? id,
+      transit: () => this.#carrying.transit,
+      receipts: this.#carrying.receipts,
+      paths: this.#carrying.paths,
+      wallMs: () => clock.wallMs(),
+      onReceipt: (flow, receipt) => {
+        this.#topics.get(flow.topicId)?.receive(flow, receipt);
+        this.#parts?.groups.receive(flow, receipt);
+      },
       metrics,
       log,
     });
+  }
+
+  /** How long what waits for the first link to a terminal will take, milliseconds. */
+  #queueMs(terminalId: string): number {
+    const session = this.#sessions.get(this.#routes.nextHop(terminalId)?.linkId ?? '');
+    const rate = session?.rateBytesPerSecond ?? 0;
+    return rate === 0 ? 0 : ((session?.backlogBytes ?? 0) / rate) * 1000;
   }
 
   async #configureLinks(): Promise<void> {
@@ -198,6 +247,7 @@ export class Terminal {
       onNote: (frame) => inbound?.takeNote(frame),
       onState: (state) => {
         metrics.linkUp.set(labels, state === 'up' ? 1 : 0);
+        if (state === 'up') this.#carrying.receipts.linkUp(linkId);
         this.#routes.linkChanged(linkId, { state, rttMs: session.rttMs, jitterMs: 0, lossRatio: 0, backlogMs: 0 });
       },
     });
@@ -212,8 +262,12 @@ export class Terminal {
       runtime.stop();
       this.#topics.delete(topicId);
     }
-    for (const topic of this.#customer.topics)
-      await this.#attempt(`topic ${topic.name}`, () => this.#configureTopic(topic));
+    const parts = this.#parts;
+    if (parts === undefined) return;
+    await this.#attempt('left-over streams', () => this.#tidyStreams(parts));
+    for (const topic of this.#customer.topics) {
+      await this.#attempt(`topic ${topic.name}`, () => parts.groups.exclusively(() => this.#configureTopic(topic)));
+    }
   }
 
   async #configureTopic(topic: SnapshotTopic): Promise<void> {
@@ -236,20 +290,56 @@ export class Terminal {
       routes: this.#routes,
       clock,
       log: log.child({ topic: topic.name }),
-      createShipper: (flow, currentTopic) =>
-        createOutbound({
-          flow,
-          customerId: this.#customer.id,
-          topic: currentTopic,
-          snapshotVersion: () => this.#snapshot.version,
-          sealer,
-          sign: keys.sign,
-          routes: this.#routes,
-          sessions: this.#sessions,
-          compressOf: (linkId) => this.#customer.links.find((link) => link.id === linkId)?.compress ?? 'auto',
-          metrics,
-        }),
+      createShipper: (flow, currentTopic) => this.#createShipper(sealer, flow, currentTopic),
     });
+  }
+
+  #createShipper(sealer: Sealer, flow: Flow, topic: () => SnapshotTopic): Shipper {
+    const { clock, keys, metrics } = this.#options;
+    return createOutbound({
+      flow,
+      customerId: this.#customer.id,
+      topic,
+      snapshotVersion: () => this.#snapshot.version,
+      sealer,
+      sign: keys.sign,
+      routes: this.#routes,
+      watch: this.#watch,
+      sessions: this.#sessions,
+      clock,
+      compressOf: (linkId) => this.#customer.links.find((link) => link.id === linkId)?.compress ?? 'auto',
+      metrics,
+    });
+  }
+
+  #createKeeper(nc: NatsConnection, jsm: JetStreamManager, sealer: Sealer): GroupKeeper {
+    const { metrics, clock, log } = this.#options;
+    return new GroupKeeper(this.#customer, {
+      nc,
+      jsm,
+      routes: this.#routes,
+      createShipper: (flow, topic) => this.#createShipper(sealer, flow, topic),
+      onMoved: ({ topic, group }, messages) =>
+        metrics.messagesMoved.inc({ topic: topic.name, group: group.name }, messages),
+      onLoad: ({ topic, group }, consumers) =>
+        metrics.groupConsumers.set({ customer: this.#customer.name, topic: topic.name, group: group.name }, consumers),
+      clock,
+      log,
+    });
+  }
+
+  #heldGroups(): HeldGroup[] {
+    return [...this.#topics.values()].flatMap(({ topic, groupStreams }) =>
+      topic.groups.flatMap((group) => {
+        const stream = groupStreams.get(group.id);
+        return stream === undefined ? [] : [{ topic, group, stream }];
+      }),
+    );
+  }
+
+  /** What a removed topic or group left; a stream that must stay is told of and no hindrance. */
+  async #tidyStreams({ jsm }: Parts): Promise<void> {
+    this.#leftOvers = await removeLeftOvers(jsm, this.#customer, this.#options.log);
   }
 
   #arrivalConfig(): ConstructorParameters<typeof Arrivals>[1] {
@@ -297,6 +387,7 @@ export class Terminal {
   async #watchConnection(nc: NatsConnection): Promise<void> {
     for await (const { type } of nc.status()) {
       if (type !== 'reconnect') continue;
+      this.#parts?.groups.reconnected();
       for (const topic of this.#topics.values()) topic.rewind('the connection to nats-server was made anew');
     }
   }

@@ -27,6 +27,7 @@ import {
   ensureGroupConsumer,
   ensureGroupStream,
   type FeedSource,
+  findGroupStream,
   type GroupStream,
 } from '../delivery/index.ts';
 import type { Flow, Receipt } from '../envelope/index.ts';
@@ -69,7 +70,7 @@ export class TopicRuntime {
     return this.#capture?.name ?? null;
   }
 
-  /** Group streams at this terminal, by group id. */
+  /** Group streams at this terminal, by group id; those of groups that were served here and still hold messages too. */
   get groupStreams(): ReadonlyMap<string, GroupStream> {
     return this.#streams;
   }
@@ -120,8 +121,12 @@ export class TopicRuntime {
       const feed = await this.#feedOf(group, cursors);
       streams.set(group.id, await ensureGroupStream(this.#options.jsm, this.#topic, group, feed));
     }
-    this.#streams = streams;
     const remote = this.#topic.groups.filter((group) => !local.includes(group));
+    for (const group of remote) {
+      const left = await findGroupStream(this.#options.jsm, this.#topic, group);
+      if (left !== null) streams.set(group.id, left);
+    }
+    this.#streams = streams;
     const starts = await this.#handOver(remote);
     await cursors?.reconcile(remote.map(({ id }) => ({ groupId: id, from: starts.get(id) ?? null })));
     await this.#dropFeeds(local);

@@ -96,6 +96,11 @@ export class LinkSession {
     return this.#window.usedBytes;
   }
 
+  /** bytes a second while it was busy, 0 until measured */
+  get rateBytesPerSecond(): number {
+    return this.#window.rateBytesPerSecond;
+  }
+
   /** how much may be under way now */
   get windowBytes(): number {
     return this.#window.windowBytes;

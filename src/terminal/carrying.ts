@@ -1,0 +1,107 @@
+/**
+ * What a terminal does for the others of its customer: the transit cache with its forwarder, the receipts on their way back,
+ * and the log of paths. Every terminal sends receipts and notes paths; only one that may carry has a cache.
+ */
+import type { SnapshotCustomer } from '../api/snapshot.ts';
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../log.ts';
+import type { Routes } from '../routing/index.ts';
+import type { SiteServer } from '../site/index.ts';
+import { type LinkSession, PathLog, ReceiptBook, Transit, TransitCache } from '../transit/index.ts';
+import type { TerminalMetrics } from './terminal-metrics.ts';
+
+export interface CarryingOptions {
+  site: SiteServer;
+  customer: SnapshotCustomer;
+  routes: Routes;
+  sessions: ReadonlyMap<string, LinkSession>;
+  metrics: TerminalMetrics;
+  clock: Clock;
+  log: Logger;
+  /** room for what is carried, bytes on disk */
+  maxBytes?: number;
+}
+
+const defaultMaxBytes = 1024 * 1024 * 1024;
+
+export class Carrying {
+  readonly receipts: ReceiptBook;
+  readonly paths = new PathLog();
+  readonly #options: CarryingOptions;
+  #transit: Transit | null = null;
+  #close: () => Promise<void> = async () => undefined;
+
+  constructor(options: CarryingOptions) {
+    const { customer, routes, sessions } = options;
+    this.#options = options;
+    this.receipts = new ReceiptBook({
+      terminalId: customer.terminalId,
+      routes,
+      note: (linkId, frame) => sessions.get(linkId)?.note(frame),
+    });
+  }
+
+  /** null while this terminal carries nothing for others */
+  get transit(): Transit | null {
+    return this.#transit;
+  }
+
+  /** Opens the cache when the configuration lets this terminal carry, and closes it when it does not any more. E_NATS */
+  async configure(customer: SnapshotCustomer): Promise<void> {
+    const self = customer.terminals.find(({ id }) => id === customer.terminalId);
+    const mayCarry = self !== undefined && (self.mode === 'server' || self.transit);
+    if (mayCarry && this.#transit === null) await this.#open();
+    if (!mayCarry) await this.#end();
+  }
+
+  async stop(): Promise<void> {
+    this.receipts.stop();
+    await this.#end();
+  }
+
+  async #open(): Promise<void> {
+    const { site, customer, routes, sessions, metrics, clock, log, maxBytes = defaultMaxBytes } = this.#options;
+    const { id: customerId, terminalId, name } = customer;
+    const nc = await site.connect('BUS', { name: `transit ${name}` });
+    const labels = { customer: name };
+    const transit = new Transit({
+      terminalId,
+      cache: new TransitCache({ nc, customerId, maxBytes, log }),
+      maxBytes,
+      routes,
+      links: sessions,
+      receipts: this.receipts,
+      metrics: {
+        stored: () => metrics.transitStored.inc(labels),
+        repeated: () => metrics.transitRepeated.inc(labels),
+        forwarded: (bytes) => {
+          metrics.transitForwarded.inc(labels);
+          metrics.transitForwardedBytes.inc(labels, bytes);
+        },
+        released: () => metrics.transitReleased.inc(labels),
+        usedBytes: (bytes) => metrics.transitUsed.set(labels, bytes),
+      },
+      clock,
+      log,
+    });
+    try {
+      await transit.start();
+    } catch (error) {
+      transit.stop();
+      await nc.close();
+      throw error;
+    }
+    this.#transit = transit;
+    this.#close = async () => {
+      transit.stop();
+      await nc.close();
+    };
+  }
+
+  async #end(): Promise<void> {
+    this.#transit = null;
+    const close = this.#close;
+    this.#close = async () => undefined;
+    await close();
+  }
+}
