@@ -20,6 +20,7 @@ export function statusText(status: Status): string {
     linksTable(reported, nameOf),
     topicsTable(reported, nameOf),
     groupsTable(reported, nameOf),
+    status.draining.length === 0 ? '' : `draining: ${status.draining.join(', ')}`,
     ...problems(status, reported),
   ];
   return parts.filter((part) => part !== '').join('\n\n');

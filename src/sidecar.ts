@@ -287,9 +287,9 @@ class Sidecar {
     return [...this.#applyResult.problems, ...ofTerminals];
   }
 
-  /** Problems that another apply may solve; a setting that waits for a restart is none of them. */
+  /** Problems that another apply may solve; a setting that waits for a restart, or a stream that must stay, is none of them. */
   #hindrances(): { code: string; text: string }[] {
-    return this.#problems().filter(({ code }) => code !== 'E_SERVER_RESTART');
+    return this.#problems().filter(({ code }) => code !== 'E_SERVER_RESTART' && code !== 'E_LEFT_OVER');
   }
 
   #notReadyOf(customer: SnapshotCustomer): string[] {

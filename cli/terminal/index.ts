@@ -1,6 +1,7 @@
 /** The verbs of `mbus terminal`. */
 import type { Command } from 'commander';
 import { addCreate } from './create.ts';
+import { addDrain } from './drain.ts';
 import { addJoin } from './join.ts';
 import { addLs } from './ls.ts';
 import { addRm } from './rm.ts';
@@ -13,4 +14,5 @@ export function register(program: Command): void {
   addRm(terminal);
   addToken(terminal);
   addJoin(terminal);
+  addDrain(terminal);
 }

@@ -173,6 +173,12 @@ export const methods = {
     request: z.strictObject({ site: name, customer: name.optional() }),
     response: z.strictObject({ token: z.string(), expiresInMs: z.number().int() }),
   },
+  /** empties a terminal, or lets it serve again */
+  'terminal.drain': {
+    caller: 'admin',
+    request: z.strictObject({ customer: name, site: name, isDraining: z.boolean() }),
+    response: z.strictObject({ version: z.number().int() }),
+  },
   'bus.status': {
     caller: 'admin',
     request: z.strictObject({}),
@@ -193,6 +199,8 @@ export const methods = {
       /** ids to names, for reports */
       names: z.record(z.string(), z.string()),
       replicas: z.array(z.strictObject({ id: z.string(), ageMs: z.number() })),
+      /** terminals that an operator empties, `customer/site` */
+      draining: z.array(z.string()),
     }),
   },
   'audit.list': {

@@ -68,7 +68,7 @@ export async function ensureGroupStream(
     await natsCall(`update stream ${name}`, () => jsm.streams.update(name, { ...existing.config, ...wanted }));
   }
   await ensureGroupConsumer(jsm, name, topic, group);
-  return { name, groupId: group.id, arrivalPrefix: `${inPrefix}${secret}.`, markerPrefix: `${markPrefix}${secret}.` };
+  return toGroupStream(name, group.id, secret);
 }
 
 function groupConfig(
@@ -89,6 +89,8 @@ function groupConfig(
     discard: group.onFull === 'dropOldest' ? DiscardPolicy.Old : DiscardPolicy.New,
     storage: StorageType.File,
     max_bytes: group.maxBytes,
+    // arrivals carry no id, sourcing heeds none: the marker's set keeps repeats out
+    duplicate_window: 1e8,
     allow_atomic: true,
     allow_rollup_hdrs: true,
     allow_direct: true,
@@ -115,9 +117,50 @@ export async function detachFeed(
   );
 }
 
+/** The stream of a group that is not served here any more; null when there is none of ours. */
+export async function findGroupStream(
+  jsm: JetStreamManager,
+  topic: SnapshotTopic,
+  group: SnapshotGroup,
+): Promise<GroupStream | null> {
+  const name = groupStreamName(topic.name, group.name);
+  const info = await orNull(
+    natsCall(`stream ${name}`, () => jsm.streams.info(name)),
+    apiCode.streamNotFound,
+  );
+  return info?.config.metadata?.[meta.group] === group.id ? toGroupStream(name, group.id, secretOf(info)) : null;
+}
+
+/** Takes a stream's arrival subjects away: from here on nothing new is stored, what is there and its markers stay. */
+export async function closeGroupStream(jsm: JetStreamManager, name: string): Promise<void> {
+  const { config } = await natsCall(`stream ${name}`, () => jsm.streams.info(name));
+  const { subject_transform: _, ...rest } = config;
+  const subjects = config.subjects.filter((subject) => subject.startsWith(markPrefix));
+  await natsCall(`close stream ${name}`, () => jsm.streams.update(name, { ...rest, subjects, sources: [] }));
+}
+
+/** Removes a stream with all it holds. */
+export async function deleteStream(jsm: JetStreamManager, name: string): Promise<void> {
+  await orNull(
+    natsCall(`delete stream ${name}`, () => jsm.streams.delete(name)),
+    apiCode.streamNotFound,
+  );
+}
+
+/** Which topic and group a stream was made for; undefined where it bears no mark of ours. */
+export function ownersOf({ config }: StreamInfo): { topicId: string | undefined; groupId: string | undefined } {
+  return { topicId: config.metadata?.[meta.topic], groupId: config.metadata?.[meta.group] };
+}
+
+function toGroupStream(name: string, groupId: string, secret: string): GroupStream {
+  return { name, groupId, arrivalPrefix: `${inPrefix}${secret}.`, markerPrefix: `${markPrefix}${secret}.` };
+}
+
+/** A closed stream has its marker subject only. */
 function secretOf(info: StreamInfo): string {
-  const subject = info.config.subjects.find((each) => each.startsWith(inPrefix)) ?? '';
-  const secret = subject.slice(inPrefix.length, -'.>'.length);
+  const arrival = info.config.subjects.find((each) => each.startsWith(inPrefix));
+  const marker = info.config.subjects.find((each) => each.startsWith(markPrefix)) ?? '';
+  const secret = arrival?.slice(inPrefix.length, -'.>'.length) ?? marker.slice(markPrefix.length, -'.*'.length);
   if (!/^[0-9a-f]{32}$/.test(secret)) {
     throw new BusError('E_FOREIGN_STREAM', `stream ${info.config.name} has no arrival subject of ours`);
   }
@@ -133,6 +176,7 @@ function isInLine(existing: StreamConfig, wanted: Partial<StreamConfig>): boolea
   return (
     existing.max_bytes === wanted.max_bytes &&
     existing.discard === wanted.discard &&
+    existing.subjects.length === wanted.subjects?.length &&
     sourceNames(existing) === sourceNames(wanted)
   );
 }

@@ -1,9 +1,13 @@
 /** Stage 5: from an envelope that has arrived to the group streams of this terminal. */
 export { type ArrivalConfig, Arrivals, type ArrivalsOptions, type Stored } from './arrivals.ts';
 export {
+  closeGroupStream,
+  deleteStream,
   detachFeed,
   ensureGroupConsumer,
   ensureGroupStream,
   type FeedSource,
+  findGroupStream,
   type GroupStream,
+  ownersOf,
 } from './group-stream.ts';

@@ -13,6 +13,7 @@ export interface Terminal {
   signKey: string | null;
   wrapKey: string | null;
   linkUser: string | null;
+  isDraining: boolean;
 }
 
 export interface TerminalPublicKeys {
@@ -44,6 +45,17 @@ export async function setTerminalKeys(trx: Registry, id: string, keys: TerminalP
     })
     .where('id', '=', id)
     .execute();
+}
+
+/** Whether this changed anything. */
+export async function setDraining(trx: Registry, id: string, isDraining: boolean): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('terminals')
+    .set({ is_draining: isDraining })
+    .where('id', '=', id)
+    .where('is_draining', '!=', isDraining)
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
 }
 
 /** Returns ids by site name. */
@@ -87,7 +99,7 @@ function terminalQuery(db: Registry) {
       'sites.mode',
       'sites.transit',
     ])
-    .select(['terminals.sign_key', 'terminals.wrap_key', 'terminals.link_user']);
+    .select(['terminals.sign_key', 'terminals.wrap_key', 'terminals.link_user', 'terminals.is_draining']);
 }
 
 function toTerminal(row: {
@@ -100,6 +112,7 @@ function toTerminal(row: {
   sign_key: string | null;
   wrap_key: string | null;
   link_user: string | null;
+  is_draining: boolean;
 }): Terminal {
   return {
     id: row.id,
@@ -111,5 +124,6 @@ function toTerminal(row: {
     signKey: row.sign_key,
     wrapKey: row.wrap_key,
     linkUser: row.link_user,
+    isDraining: row.is_draining,
   };
 }

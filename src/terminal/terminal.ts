@@ -282,7 +282,7 @@ export class Terminal {
   }
 
   #createTopic(topic: SnapshotTopic, { nc, jsm, sealer }: Parts): TopicRuntime {
-    const { clock, log, keys, metrics } = this.#options;
+    const { clock, log } = this.#options;
     return new TopicRuntime(topic, {
       nc,
       jsm,
@@ -317,7 +317,7 @@ export class Terminal {
     return new GroupKeeper(this.#customer, {
       nc,
       jsm,
-      routes: this.#routes,
+      routes: { path: (id) => this.#routes.path(id), loadOf: () => null, announceLoad: () => undefined },
       createShipper: (flow, topic) => this.#createShipper(sealer, flow, topic),
       onMoved: ({ topic, group }, messages) =>
         metrics.messagesMoved.inc({ topic: topic.name, group: group.name }, messages),

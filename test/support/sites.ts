@@ -80,7 +80,16 @@ export async function meshCustomer(name: string, sites: TestSite[]): Promise<Tes
     sites.map(async (site) => {
       const id = randomUUID();
       const linkUser = (await site.dir.linkUser(id)).getPublicKey();
-      return { id, siteId: site.id, site: site.name, mode: site.mode, transit: false, signKey: null, linkUser };
+      return {
+        id,
+        siteId: site.id,
+        site: site.name,
+        mode: site.mode,
+        transit: false,
+        signKey: null,
+        linkUser,
+        isDraining: false,
+      };
     }),
   );
   const customer: TestCustomer = {

@@ -1,0 +1,135 @@
+/**
+ * Reads and deletes a group stream's messages by sequence, past its durable: a work queue allows no second consumer.
+ *
+ * What the bus added on arrival (capture time, the application's own message id) is read back, so a moved message
+ * arrives as it would have on its first way. Header lines of the server come last in a direct get, and only those count:
+ * an application may name its own headers alike. ADR-31 (direct get, batches).
+ */
+import { createInbox, type Msg, type NatsConnection } from '@nats-io/nats-core';
+import type { CapturedMessage } from '../capture/index.ts';
+import { subjectSuffix } from '../envelope/index.ts';
+import { BusError } from '../errors.ts';
+import { filterHeaders, headerBlock, natsCall, rawHeaders, statusCode } from '../nats/index.ts';
+
+export interface ReadRequest {
+  stream: string;
+  topic: string;
+  /** first sequence that counts */
+  from: number;
+  /** last sequence that counts */
+  until: number;
+  maxMessages: number;
+  /** at most this many bytes of headers and payload, but always one message */
+  maxBytes: number;
+}
+
+const replyTimeoutMs = 5_000;
+const deletesAtOnce = 128;
+
+/** Messages of the topic in order, from `from` on; markers, and what an envelope cannot carry, are passed over. */
+export async function readBacklog(nc: NatsConnection, request: ReadRequest): Promise<CapturedMessage[]> {
+  const { stream, topic, until, maxMessages, maxBytes } = request;
+  const found: CapturedMessage[] = [];
+  let bytes = 0;
+  for (let from = request.from; from <= until; ) {
+    const got = await getBatch(nc, stream, { seq: from, batch: maxMessages, max_bytes: maxBytes });
+    for (const message of got) {
+      from = message.seq + 1;
+      if (message.seq > until || subjectSuffix(topic, message.subject) === null) continue;
+      if (found.length > 0 && bytes + message.size > maxBytes) return found;
+      found.push(message);
+      bytes += message.size;
+      if (found.length === maxMessages) return found;
+    }
+    if (got.length === 0 || (found.length > 0 && bytes >= maxBytes / 2)) break;
+  }
+  return found;
+}
+
+/** Deletes messages; one that is not there any more is fine. E_NATS when some are left. */
+export async function deleteBacklog(nc: NatsConnection, stream: string, seqs: readonly number[]): Promise<void> {
+  const waiting = [...seqs];
+  const failed: string[] = [];
+  const work = async (): Promise<void> => {
+    for (let seq = waiting.shift(); seq !== undefined; seq = waiting.shift()) {
+      const problem = await deleteOne(nc, stream, seq);
+      if (problem !== null) failed.push(problem);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(deletesAtOnce, seqs.length) }, work));
+  if (failed.length > 0) throw new BusError('E_NATS', `${failed.length} messages of ${stream} stay: ${failed[0]}`);
+}
+
+/** Null when it is gone. */
+async function deleteOne(nc: NatsConnection, stream: string, seq: number): Promise<string | null> {
+  const subject = `$JS.API.STREAM.MSG.DELETE.${stream}`;
+  const reply = await natsCall(`delete from ${stream}`, () =>
+    nc.request(subject, JSON.stringify({ seq, no_erase: true }), { timeout: replyTimeoutMs }),
+  );
+  const { success, error } = reply.json<{ success?: boolean; error?: { description?: string; err_code?: number } }>();
+  if (success === true) return null;
+  const [left] = await getBatch(nc, stream, { seq, batch: 1, max_bytes: 1_024 });
+  return left?.seq === seq ? (error?.description ?? 'not deleted') : null;
+}
+
+interface GetRequest {
+  seq: number;
+  batch: number;
+  max_bytes: number;
+}
+
+/** One direct get; ends with the server's 204, or its 404 when there is nothing. */
+async function getBatch(nc: NatsConnection, stream: string, request: GetRequest): Promise<CapturedMessage[]> {
+  const inbox = createInbox();
+  const subscription = nc.subscribe(inbox);
+  const timer = setTimeout(() => subscription.unsubscribe(), replyTimeoutMs);
+  try {
+    nc.publish(`$JS.API.DIRECT.GET.${stream}`, JSON.stringify(request), { reply: inbox });
+    return await natsCall(`read ${stream}`, () => collect(subscription, stream));
+  } finally {
+    clearTimeout(timer);
+    subscription.unsubscribe();
+  }
+}
+
+async function collect(replies: AsyncIterable<Msg>, stream: string): Promise<CapturedMessage[]> {
+  const messages: CapturedMessage[] = [];
+  for await (const reply of replies) {
+    const status = statusCode(reply);
+    if (status === 204 || status === 404) return messages;
+    if (status !== 0) throw new BusError('E_NATS', `read ${stream}: status ${status}`);
+    messages.push(toMessage(reply, stream));
+  }
+  throw new BusError('E_NATS', `read ${stream}: the answer ended early`);
+}
+
+function toMessage(reply: Msg, stream: string): CapturedMessage {
+  const block = rawHeaders(reply);
+  const lines = block === null ? [] : Buffer.from(block).toString('latin1').split('\r\n');
+  const last = (name: string): string | undefined =>
+    lines.findLast((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
+  const seq = Number(last('Nats-Sequence'));
+  const subject = Buffer.from(last('Nats-Subject') ?? '', 'latin1').toString('utf8');
+  const storedAt = last('Nats-Time-Stamp');
+  if (!Number.isSafeInteger(seq) || subject === '' || storedAt === undefined) {
+    throw new BusError('E_NATS', `read ${stream}: a message without its place`);
+  }
+  // only what the server itself brought from this LAN bears its source; the rest came through delivery
+  const isArrival = last('Nats-Stream-Source') === undefined;
+  const { lines: own, msgId } = filterHeaders(block);
+  const id = isArrival ? (last('Mb-Msg-Id') ?? null) : msgId;
+  const idLine = id === null ? '' : `Nats-Msg-Id: ${id}\r\n`;
+  const headers = own === '' && idLine === '' ? null : headerBlock(own + idLine);
+  const timeNs = parseTime((isArrival ? last('Mb-Time') : undefined) ?? storedAt);
+  const payload = reply.data;
+  const size = (headers?.length ?? 0) + payload.length;
+  return { seq, subject, headers, payload, timeNs, ackSubject: '', size };
+}
+
+/** RFC 3339 with up to nine digits of a second, as JetStream and delivery print it; nanoseconds since 1970. */
+export function parseTime(text: string): bigint {
+  const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z$/.exec(text);
+  if (match === null) throw new BusError('E_NATS', `${text} is no time`);
+  const [, seconds = '', fraction = ''] = match;
+  return BigInt(Date.parse(`${seconds}Z`)) * 1_000_000n + BigInt(fraction.padEnd(9, '0'));
+}

@@ -1,0 +1,3 @@
+/** Groups over terminals: how busy they are here, where a backlog goes when it cannot stay, and what is left of them. */
+export { GroupKeeper, type HeldGroup } from './group-keeper.ts';
+export { removeLeftOvers } from './left-overs.ts';
