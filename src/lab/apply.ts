@@ -18,7 +18,7 @@ import { controlLinkName, declaredLinks, localBusFile } from './rewrite.ts';
 import { runningLab } from './running.ts';
 import { untilSettled } from './settled.ts';
 import { controlDir, type LabState, siteDir, writeLab } from './state.ts';
-import { leafPorts, openLinks, partPorts, startSites } from './up.ts';
+import { openLinks, partPorts, portsPerPart, sitePorts, startSites } from './up.ts';
 
 export interface ApplyOptions {
   progress?: (line: string) => void;
@@ -61,7 +61,7 @@ async function apply(
   await writeLab(dir, state);
   const links = await Links.open(dir);
   const proxyPorts = await openLinks(links, file, state);
-  const local = localBusFile(file, { leafPorts: leafPorts(state), proxyPorts });
+  const local = localBusFile(file, { sitePorts: sitePorts(state), proxyPorts });
   const result = await control.call('bus.apply', { file: local });
   await startSites({ ...context, state }, control, { sites: await neverStarted(dir, file) }, proxyPorts);
   await untilSettled({ ...context, state }, control, result.version);
@@ -80,8 +80,8 @@ async function neverStarted(dir: string, file: BusFile): Promise<BusFile['sites'
 }
 
 async function withPorts(state: LabState, added: string[]): Promise<LabState> {
-  const held = await holdPorts(4 * added.length);
-  const ports = added.map((name, at) => [name, partPorts(held.ports.slice(4 * at, 4 * at + 4))]);
+  const held = await holdPorts(portsPerPart * added.length);
+  const ports = added.map((name, at) => [name, partPorts(held.ports, at)]);
   await held.release();
   return { ...state, sites: { ...state.sites, ...Object.fromEntries(ports) } };
 }

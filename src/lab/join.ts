@@ -36,7 +36,7 @@ export async function joinLabSite(context: LabContext, { control, site, controlP
     path,
     enrolment,
     listen: local(ports.client),
-    ...(site.mode === 'server' ? { leafListen: local(ports.leaf) } : {}),
+    ...(site.mode === 'server' && { leafListen: local(ports.leaf), websocketListen: local(ports.websocket) }),
     monitor: local(ports.server),
     controlVia: [local(controlPort)],
   });

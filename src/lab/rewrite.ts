@@ -11,6 +11,8 @@ export interface DeclaredLink {
   customer: string;
   /** the end that is dialled: a client-mode end dials, between two servers the end whose name sorts first */
   accepting: string;
+  /** which of its ports */
+  listener: 'leaf' | 'websocket';
 }
 
 export function linkName(customer: string, a: string, b: string): LinkName {
@@ -25,17 +27,18 @@ export function controlLinkName(site: string): LinkName {
 export function declaredLinks(file: BusFile): DeclaredLink[] {
   const clients = new Set(file.sites.filter((site) => site.mode === 'client').map((site) => site.name));
   return file.customers.flatMap((customer) =>
-    customer.links.map(({ between }) => {
+    customer.links.map(({ between, transport }) => {
       const [first, second] = [...between].sort() as [string, string];
       const accepting = clients.has(second) ? first : second;
-      return { name: linkName(customer.name, first, second), customer: customer.name, accepting };
+      const listener = transport === 'ws' ? 'websocket' : 'leaf';
+      return { name: linkName(customer.name, first, second), customer: customer.name, accepting, listener };
     }),
   );
 }
 
 export interface LocalAddresses {
-  /** leaf port of each site; one in client mode has no address to use it for */
-  leafPorts: ReadonlyMap<string, number>;
+  /** of each site; one in client mode has no address to use them for */
+  sitePorts: ReadonlyMap<string, { leaf: number; websocket: number }>;
   /** proxy port of each link */
   proxyPorts: ReadonlyMap<LinkName, number>;
 }
@@ -44,8 +47,10 @@ export interface LocalAddresses {
 export function localBusFile(file: BusFile, addresses: LocalAddresses): BusFile {
   return {
     sites: file.sites.map((site) => {
-      const port = addresses.leafPorts.get(site.name);
-      return port === undefined || site.mode === 'client' ? site : { ...site, address: `127.0.0.1:${port}` };
+      const ports = addresses.sitePorts.get(site.name);
+      if (ports === undefined || site.mode === 'client') return site;
+      const websocket = site.websocket === undefined ? {} : { websocket: `127.0.0.1:${ports.websocket}` };
+      return { ...site, address: `127.0.0.1:${ports.leaf}`, ...websocket };
     }),
     customers: file.customers.map((customer) => localCustomer(customer, addresses)),
   };

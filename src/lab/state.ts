@@ -17,6 +17,8 @@ const partPortsSchema = z.strictObject({
   client: port,
   /** leaf listener, used in server mode */
   leaf: port,
+  /** WebSocket listener, used where the file declares one */
+  websocket: port,
   /** nats-server's own monitoring */
   server: port,
   /** the daemon's /metrics and /readyz */

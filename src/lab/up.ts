@@ -96,18 +96,20 @@ async function start(dir: string, file: BusFile, options: LabUpOptions): Promise
 }
 
 async function takePorts(file: BusFile, options: LabUpOptions): Promise<{ state: LabState; held: HeldPorts }> {
-  const held = await holdPorts(4 * (file.sites.length + 1));
-  const parts = Array.from({ length: file.sites.length + 1 }, (_, at) =>
-    partPorts(held.ports.slice(4 * at, 4 * at + 4)),
-  );
+  const held = await holdPorts(portsPerPart * (file.sites.length + 1));
+  const parts = Array.from({ length: file.sites.length + 1 }, (_, at) => partPorts(held.ports, at));
   const [control, ...sites] = parts as [PartPorts, ...PartPorts[]];
   const bySite = Object.fromEntries(file.sites.map((site, at) => [site.name, sites[at] as PartPorts]));
   return { state: { format: 1, text: options.text, fileName: options.fileName, control, sites: bySite }, held };
 }
 
-export function partPorts(ports: number[]): PartPorts {
-  const [client, leaf, server, monitor] = ports as [number, number, number, number];
-  return { client, leaf, server, monitor };
+export const portsPerPart = 5;
+
+/** The ports of the `at`-th part. */
+export function partPorts(ports: number[], at: number): PartPorts {
+  const own = ports.slice(portsPerPart * at, portsPerPart * (at + 1));
+  const [client, leaf, websocket, server, monitor] = own as [number, number, number, number, number];
+  return { client, leaf, websocket, server, monitor };
 }
 
 async function run(context: LabContext, file: BusFile, held: HeldPorts): Promise<LabInfo> {
@@ -124,7 +126,7 @@ async function run(context: LabContext, file: BusFile, held: HeldPorts): Promise
   const control = await createAdminClient(controlDir(dir));
   try {
     const ports = await openLinks(links, file, state);
-    await control.call('bus.apply', { file: localBusFile(file, { leafPorts: leafPorts(state), proxyPorts: ports }) });
+    await control.call('bus.apply', { file: localBusFile(file, { sitePorts: sitePorts(state), proxyPorts: ports }) });
     await startSites(context, control, file, ports);
   } finally {
     await control.close();
@@ -145,8 +147,8 @@ async function startControl(context: LabContext): Promise<void> {
 /** A proxy for every link of the file and for every site's link to the control plane; returns the port of each. */
 export async function openLinks(links: Links, file: BusFile, state: LabState): Promise<Map<string, number>> {
   let all: LinkStats[] = [];
-  for (const { name, accepting } of declaredLinks(file)) {
-    all = await links.run({ do: 'open', link: name, targetPort: state.sites[accepting]?.leaf ?? 0 });
+  for (const { name, accepting, listener } of declaredLinks(file)) {
+    all = await links.run({ do: 'open', link: name, targetPort: state.sites[accepting]?.[listener] ?? 0 });
   }
   for (const { name } of file.sites) {
     all = await links.run({ do: 'open', link: controlLinkName(name), targetPort: state.control.leaf });
@@ -154,8 +156,8 @@ export async function openLinks(links: Links, file: BusFile, state: LabState): P
   return new Map(all.map(({ link, port }) => [link, port]));
 }
 
-export function leafPorts(state: LabState): Map<string, number> {
-  return new Map(Object.entries(state.sites).map(([site, { leaf }]) => [site, leaf]));
+export function sitePorts(state: LabState): Map<string, PartPorts> {
+  return new Map(Object.entries(state.sites));
 }
 
 /** Joins and starts the sites of `file`, all at once, and waits until all are ready. */
