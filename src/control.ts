@@ -4,6 +4,7 @@
  * the nats-server and the PostgreSQL that it left behind.
  */
 import { join, resolve } from 'node:path';
+import type { NatsConnection } from '@nats-io/nats-core';
 import { callerKeyFromSeed, readAdminFile, serveControl, writeAdminFile } from './api/index.ts';
 import { Admins } from './control/admins.ts';
 import { Authorizer } from './control/authorize.ts';
@@ -11,12 +12,14 @@ import { type ControlFile, readControlFile, readMasterKey } from './control/dir.
 import { Dispatcher } from './control/dispatch.ts';
 import { type ControlIdentity, loadIdentity } from './control/identity.ts';
 import { lockControl } from './control/lock.ts';
-import { createControlMetrics } from './control/metrics.ts';
+import { type ControlMetrics, createControlMetrics } from './control/metrics.ts';
 import { ControlNats } from './control/nats.ts';
 import { publishNotices } from './control/notices.ts';
 import { announce, keepReplica, leave } from './control/replicas.ts';
+import { Revocations } from './control/revocations.ts';
 import { SnapshotService } from './control/snapshots.ts';
 import { adminUserJwt } from './control/users.ts';
+import { errorText } from './errors.ts';
 import { createKeyService } from './keys/service.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { type Logger, silentLogger } from './log.ts';
@@ -32,6 +35,7 @@ import {
 } from './registry/index.ts';
 import { splitAddress } from './server/index.ts';
 import { formatCreds, keyFromSeed, writeFileAtomic } from './trust/index.ts';
+import { programVersion } from './version.ts';
 
 export { type InitControlOptions, initControl } from './control/dir.ts';
 
@@ -53,8 +57,6 @@ export interface RunningControl {
   readonly monitoringUrl: string;
   stop(deadlineMs?: number): Promise<void>;
 }
-
-const version = '0.1.0';
 
 /** Starts a replica and returns when it answers requests. E_DATABASE_*, E_MASTER_KEY, E_CONTROL_*, E_PORT_TAKEN, E_NATS_SERVER_*. */
 export async function startControl(options: ControlOptions): Promise<RunningControl> {
@@ -82,55 +84,85 @@ export async function runMigrations(options: {
   }
 }
 
+interface Parts {
+  dir: string;
+  file: ControlFile;
+  masterKey: Uint8Array;
+  db: Registry;
+  url: string;
+  busId: string;
+  identity: ControlIdentity;
+  /** this replica's row */
+  self: Omit<Replica, 'ageMs'>;
+  nats: ControlNats;
+  nc: NatsConnection;
+  metrics: ControlMetrics;
+  log: Logger;
+}
+
+/** What the replica says of itself. */
+interface State {
+  isDatabaseUp: boolean;
+  version: number;
+  replicas: Replica[];
+}
+
 async function start(options: ControlOptions, lifecycle: Lifecycle): Promise<RunningControl> {
   const { log } = options;
   const dir = resolve(options.dir);
   const file = await readControlFile(dir);
   lifecycle.push('lock', await lockControl(dir));
+  const registry = createMetrics({ replica: file.replicaId });
+  const { parts, state } = await openParts({ ...options, dir }, file, createControlMetrics(registry), lifecycle);
+  await serveRequests(parts, lifecycle);
+  await keepUp(parts, state, lifecycle);
+  const monitoring = await serveMonitoring(
+    registry,
+    monitoringOf(parts, state),
+    listenAddress(options.monitor ?? '127.0.0.1:0'),
+  );
+  lifecycle.push('monitoring', () => monitoring.close());
+  const { busId, self } = parts;
+  log.info({ event: 'control.ready', busId, replicaId: self.id, monitoring: monitoring.url }, 'control plane ready');
+  return { monitoringUrl: monitoring.url, stop: (deadlineMs) => lifecycle.stop(deadlineMs) };
+}
+
+/** Database, identity, nats-server and the connection to it. */
+async function openParts(
+  options: ControlOptions,
+  file: ControlFile,
+  metrics: ControlMetrics,
+  lifecycle: Lifecycle,
+): Promise<{ parts: Parts; state: State }> {
+  const { dir, log } = options;
   const masterKey = await readMasterKey(dir, options.masterKeyFile);
-  const { db, url } = await connectDatabase({ ...options, dir }, lifecycle);
+  const { db, url } = await connectDatabase(options, lifecycle);
   await migrate(db);
   const identity = await loadIdentity(db, masterKey);
-  const { id: busId } = await getBus(db);
-
-  const self = {
-    id: file.replicaId,
-    route: file.advertiseCluster,
-    leafUrl: file.advertise,
-    wsUrl: file.advertiseWebsocket ?? null,
-    clientUrl: file.advertiseClient,
-  };
-  const others = await announce({ db, self });
-  const nats = await ControlNats.start({
-    dir,
-    file,
-    identity,
-    log,
-    routes: routesOf(others, self.id),
-    signal: lifecycle.signal,
-  });
+  const { id: busId, version } = await getBus(db);
+  const self = selfOf(file);
+  const replicas = await announce({ db, self });
+  const routes = routesOf(replicas, self.id);
+  const nats = await ControlNats.start({ dir, file, identity, log, routes, signal: lifecycle.signal });
   lifecycle.push('nats-server', () => nats.stop());
   const nc = await nats.connect(identity.ctl, 'mbus-control');
   lifecycle.push('connection', () => nc.close());
+  const parts = { dir, file, masterKey, db, url, busId, identity, self, nats, nc, metrics, log };
+  return { parts, state: { isDatabaseUp: true, version, replicas } };
+}
 
+async function serveRequests(parts: Parts, lifecycle: Lifecycle): Promise<void> {
+  const { db, masterKey, busId, identity, nc, metrics, log } = parts;
   const admins = new Admins(db, masterKey);
-  await completeAdmin(dir, file, { busId, identity, admins });
-  const registry = createMetrics({ replica: file.replicaId });
-  const metrics = createControlMetrics(registry);
-  const state = { isDatabaseUp: true, version: 0, replicas: others };
-
+  await completeAdmin(parts, admins);
+  const signer = { publicKey: identity.keys.signKey, sign: identity.keys.sign };
   const dispatcher = new Dispatcher({
     db,
     busId,
     identity,
     authorizer: new Authorizer({ db, admins, log }),
     snapshots: new SnapshotService(db, identity.keys, identity.ca.certPem),
-    keyService: createKeyService({
-      db,
-      masterKey,
-      signer: { publicKey: identity.keys.signKey, sign: identity.keys.sign },
-      log,
-    }),
+    keyService: createKeyService({ db, masterKey, signer, log }),
     log,
   });
   const service = await serveControl({
@@ -140,61 +172,71 @@ async function start(options: ControlOptions, lifecycle: Lifecycle): Promise<Run
     answer: (call) => dispatcher.answer(call),
     toBusError: databaseError,
     log,
-    version,
+    version: programVersion(),
     onDone: metrics.onRequest,
   });
   lifecycle.push('service', async () => void (await service.stop()));
+}
 
+/** What goes on beside the requests: heartbeats, notices, revocations. */
+async function keepUp(parts: Parts, state: State, lifecycle: Lifecycle): Promise<void> {
+  const { db, url, self, nats, nc, metrics, log } = parts;
+  const revocations = new Revocations(parts);
+  await revocations.follow();
+  metrics.setVersion(state.version);
   const onVersion = (value: number): void => {
     state.version = value;
     metrics.setVersion(value);
+    // told again with the next heartbeat when it fails
+    revocations.follow().catch((err: unknown) => log.warn({ event: 'control.revocations-late', err }, errorText(err)));
   };
-  onVersion((await getBus(db)).version);
+  const onReplicas = async (replicas: readonly Replica[]): Promise<void> => {
+    state.replicas = [...replicas];
+    metrics.setReplicas(replicas.length);
+    await nats.setRoutes(routesOf(replicas, self.id));
+    await revocations.follow();
+  };
+  const onDatabase = (isUp: boolean): void => {
+    state.isDatabaseUp = isUp;
+  };
   const background = new AbortController();
+  const { signal } = background;
   const loops = Promise.all([
-    keepReplica({
-      db,
-      self,
-      log,
-      signal: background.signal,
-      onReplicas: async (replicas) => {
-        state.replicas = [...replicas];
-        metrics.setReplicas(replicas.length);
-        await nats.setRoutes(routesOf(replicas, self.id));
-      },
-      onDatabase: (isUp) => {
-        state.isDatabaseUp = isUp;
-      },
-    }),
-    publishNotices({ url, nc, log, signal: background.signal, onVersion }),
+    keepReplica({ db, self, log, signal, onReplicas, onDatabase }),
+    publishNotices({ url, nc, log, signal, onVersion }),
   ]);
   lifecycle.push('loops', async () => {
     background.abort();
     await loops;
   });
   lifecycle.push('replica', () => leave(db, self.id));
+}
 
-  const monitoring = await serveMonitoring(
-    registry,
-    {
-      notReady: () => [
-        ...(state.isDatabaseUp ? [] : ['the database does not answer']),
-        ...(nats.isRunning ? [] : ['nats-server does not run']),
-        ...(nc.isClosed() ? ['not connected to nats-server'] : []),
-      ],
-      status: () => ({
-        busId,
-        replicaId: self.id,
-        version: state.version,
-        replicas: state.replicas,
-        leafUrl: self.leafUrl,
-      }),
-    },
-    listenAddress(options.monitor ?? '127.0.0.1:0'),
-  );
-  lifecycle.push('monitoring', () => monitoring.close());
-  log.info({ event: 'control.ready', busId, replicaId: self.id, monitoring: monitoring.url }, 'control plane ready');
-  return { monitoringUrl: monitoring.url, stop: (deadlineMs) => lifecycle.stop(deadlineMs) };
+function monitoringOf({ nats, nc, busId, self }: Parts, state: State): Parameters<typeof serveMonitoring>[1] {
+  return {
+    notReady: () => [
+      ...(state.isDatabaseUp ? [] : ['the database does not answer']),
+      ...(nats.isRunning ? [] : ['nats-server does not run']),
+      ...(nc.isClosed() ? ['not connected to nats-server'] : []),
+    ],
+    status: () => ({
+      busId,
+      replicaId: self.id,
+      version: state.version,
+      replicas: state.replicas,
+      leafUrl: self.leafUrl,
+    }),
+  };
+}
+
+function selfOf(file: ControlFile): Omit<Replica, 'ageMs'> {
+  return {
+    id: file.replicaId,
+    route: file.advertiseCluster,
+    leafUrl: file.advertise,
+    wsUrl: file.advertiseWebsocket ?? null,
+    clientUrl: file.advertiseClient,
+  };
 }
 
 async function connectDatabase(
@@ -229,12 +271,7 @@ function routesOf(replicas: readonly Replica[], self: string): string[] {
 }
 
 /** Fills the directory's admin identity with what only a running control plane knows. */
-async function completeAdmin(
-  dir: string,
-  file: ControlFile,
-  known: { busId: string; identity: ControlIdentity; admins: Admins },
-): Promise<void> {
-  const { busId, identity, admins } = known;
+async function completeAdmin({ dir, file, busId, identity }: Parts, admins: Admins): Promise<void> {
   const admin = await readAdminFile(dir);
   await admins.add(admin.id, callerKeyFromSeed(Buffer.from(admin.seed, 'base64url')).publicKey);
   const user = keyFromSeed('user', admin.userSeed, 'admin.json');

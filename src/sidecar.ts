@@ -16,7 +16,7 @@ import { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { createMetrics, serveMonitoring } from './metrics.ts';
 import { splitAddress } from './server/index.ts';
-import { type ApplyResult, openSiteDir, type SiteDir, SiteServer } from './site/index.ts';
+import { type ApplyResult, isCertificateDue, openSiteDir, type SiteDir, SiteServer } from './site/index.ts';
 import { createTerminalMetrics, reportTerminal, Terminal, type TerminalMetrics } from './terminal/index.ts';
 import { programVersion } from './version.ts';
 
@@ -36,6 +36,7 @@ export interface RunningSidecar {
 
 const pollMs = 5_000;
 const reportMs = 3_000;
+const renewAgainMs = 3_600_000;
 
 /** Resolves when the site's server is reached and the daemon works; E_SITE_DIR E_SIDECAR_RUNNING E_NATS_SERVER_… */
 export async function startSidecar(options: SidecarOptions): Promise<RunningSidecar> {
@@ -80,6 +81,7 @@ class Sidecar {
   #work: Promise<void> = Promise.resolve();
   #lastReport: SiteReport | undefined;
   #isControlAway = false;
+  #renewed = { version: -1, atMs: 0 };
 
   constructor(dir: SiteDir, site: SiteServer, lifecycle: Lifecycle, log: Logger) {
     this.#dir = dir;
@@ -133,6 +135,7 @@ class Sidecar {
   #sync(): void {
     this.#enqueue('sync', async () => {
       await this.#fetch();
+      await this.#renewCertificate();
       await this.#registerTerminals();
       await this.#report();
     });
@@ -262,6 +265,20 @@ class Sidecar {
     }
   }
 
+  /** Once per version and hour at most: names that the control plane does not give are not asked for again and again. */
+  async #renewCertificate(): Promise<void> {
+    const snapshot = this.#snapshot;
+    if (snapshot === undefined || !(await isCertificateDue(this.#dir, snapshot.site.dialledAs ?? []))) return;
+    const nowMs = systemClock.monotonicMs();
+    const { version, atMs } = this.#renewed;
+    if (version === snapshot.version && nowMs - atMs < renewAgainMs) return;
+    this.#renewed = { version: snapshot.version, atMs: nowMs };
+    const { certPem, caPem } = await this.#needControl().call('cert.renew', { csrPem: await this.#dir.csr() });
+    await this.#dir.storeCertificate(certPem, caPem);
+    await this.#apply(snapshot);
+    this.#log.info({ event: 'certificate.renewed' }, 'the certificate is renewed');
+  }
+
   async #report(): Promise<void> {
     if (this.#snapshot === undefined) return;
     const parts = await Promise.all([...this.#terminals.values()].map(reportTerminal));
@@ -303,7 +320,7 @@ class Sidecar {
     for (const { a, b, id } of customer.links) {
       if (a !== customer.terminalId && b !== customer.terminalId) continue;
       const link = terminal.links.get(id);
-      if (link?.session.state !== 'up') {
+      if (link?.session.isUp !== true) {
         reasons.push(
           `${customer.name}: link to ${link?.side.peerName ?? id} is ${link?.session.state ?? 'not set up'}`,
         );

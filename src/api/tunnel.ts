@@ -45,12 +45,14 @@ function join(proxy: string, target: string, client: Socket, sockets: Set<Socket
   asking.setTimeout(connectMs, () => asking.destroy());
   asking.on('error', () => client.destroy());
   asking.on('response', () => client.destroy());
-  asking.on('connect', (response, upstream: Socket) => {
+  asking.on('connect', (response, upstream: Socket, head: Buffer) => {
     keep(upstream);
     if (response.statusCode !== 200) return void client.destroy();
     upstream.setTimeout(0);
     upstream.on('close', () => client.destroy());
     client.on('close', () => upstream.destroy());
+    // the server speaks first: its greeting may come with the proxy's answer
+    client.write(head);
     client.pipe(upstream).pipe(client);
   });
   asking.end();

@@ -26,6 +26,8 @@ export interface ControlIdentity {
   /** account CTL: sites, admins and the replicas' own service */
   ctl: AccountIdentity;
   clusterSecret: string;
+  /** a new token of account CTL under which these users (U…, seconds since 1970) are let in no more */
+  ctlJwtWithout(revocations: Record<string, number>): Promise<string>;
 }
 
 export interface AccountIdentity {
@@ -61,6 +63,7 @@ export async function loadIdentity(db: Registry, masterKey: Uint8Array): Promise
     operatorJwt,
     system,
     ctl,
+    ctlJwtWithout: (revocations) => encodeAccountJwt({ ...accountClaims('CTL'), revocations }, ctl.id, operator),
     clusterSecret: await text('cluster.secret', () => randomBytes(24).toString('hex')),
   };
 }

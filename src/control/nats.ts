@@ -16,6 +16,7 @@ import {
   reloadServer,
   renderControlConfig,
   splitAddress,
+  systemRequest,
 } from '../server/index.ts';
 import {
   certificateNames,
@@ -93,6 +94,11 @@ export class ControlNats {
     if (this.isRunning) await this.#reload();
   }
 
+  /** Makes the server take a newer token of an account; connections it revokes are closed. */
+  async updateAccount(jwt: string): Promise<void> {
+    await this.#asSystem(async (system) => void (await systemRequest(system, () => '$SYS.REQ.CLAIMS.UPDATE', jwt)));
+  }
+
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#cancelWatch();
@@ -118,10 +124,14 @@ export class ControlNats {
     }
   }
 
-  async #reload(): Promise<void> {
-    const system = await this.connect(this.#options.identity.system, 'mbus-control reload');
+  #reload(): Promise<void> {
+    return this.#asSystem(reloadServer);
+  }
+
+  async #asSystem(work: (system: NatsConnection) => Promise<void>): Promise<void> {
+    const system = await this.connect(this.#options.identity.system, 'mbus-control system');
     try {
-      await reloadServer(system);
+      await work(system);
     } finally {
       await system.close();
     }

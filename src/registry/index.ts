@@ -12,6 +12,7 @@ export { listNames } from './names.ts';
 export { claimNonce, deleteOldNonces, keepAnswer, type NonceState } from './nonces.ts';
 export { beat, listReplicas, type Replica, removeReplica, replicaLifeMs } from './replicas.ts';
 export { listReports, storeReport } from './reports.ts';
+export { listRevokedUsers } from './revoked-users.ts';
 export type { Database } from './schema.ts';
 export { listStored, loadOrCreateStored, loadStored } from './secrets.ts';
 export { buildSnapshot, type ControlInfo, dialledNames, orderEnds } from './site-snapshot.ts';

@@ -47,6 +47,8 @@ export interface AccountClaims {
   maxLeafs: number;
   maxSubscriptions: number;
   scopes: Scope[];
+  /** users (U…) that are let in no more, with the time up to which their tokens count for nothing, seconds since 1970 */
+  revocations?: Record<string, number>;
 }
 
 /** Encode once and keep the text: the server refuses a reload with other bytes. */
@@ -61,6 +63,7 @@ export function encodeAccountJwt(claims: AccountClaims, account: string, operato
 function accountBody(claims: AccountClaims): Partial<Account> {
   const store = claims.hasJetStream ? -1 : 0;
   return {
+    ...(claims.revocations && { revocations: claims.revocations }),
     limits: {
       subs: claims.maxSubscriptions,
       conn: claims.maxConnections,

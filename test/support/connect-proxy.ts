@@ -30,7 +30,7 @@ export async function startConnectProxy(scope: TestScope): Promise<ConnectProxy>
     return socket;
   };
   const server = createServer((_, response) => void response.writeHead(405).end());
-  server.on('connect', (request, client: Socket) => {
+  server.on('connect', (request, client: Socket, head: Buffer) => {
     const target = request.url ?? '';
     targets.push(target);
     const [host = '', port = ''] = target.split(/:(?=\d+$)/);
@@ -39,6 +39,7 @@ export async function startConnectProxy(scope: TestScope): Promise<ConnectProxy>
     keep(client);
     upstream.once('connect', () => {
       client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      upstream.write(head);
       client.pipe(upstream).pipe(client);
     });
     upstream.on('close', () => client.destroy());

@@ -34,7 +34,8 @@ export async function startTestControl(
   databaseUrl: string,
   log: Logger = silentLogger,
 ): Promise<TestControl> {
-  await initControl({ dir, listen: '127.0.0.1:0', leafListen: '127.0.0.1:0' });
+  const any = '127.0.0.1:0';
+  await initControl({ dir, listen: any, leafListen: any, websocketListen: any });
   const control = await startControl({ dir, databaseUrl, log });
   const file = await readAdminFile(dir);
   if (!file.control) throw new Error('the admin file was not completed');

@@ -1,0 +1,151 @@
+/**
+ * Sites of a living bus as they come, change and go:
+ *
+ *   tokyo (sidecar, nats-server) ──control link: TCP, WebSocket, HTTP proxy──▶ control plane ─▶ PostgreSQL
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as tlsConnect } from 'node:tls';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { joinSite } from '../../../src/api/index.ts';
+import { requireBus } from '../../../src/config/check.ts';
+import type { BusDraft } from '../../../src/config/edit.ts';
+import { silentLogger } from '../../../src/log.ts';
+import { startSidecar } from '../../../src/sidecar.ts';
+import {
+  type CreateSiteOptions,
+  createSiteDir,
+  openSiteDir,
+  prepareSiteDir,
+  type SiteDir,
+  startSiteServer,
+} from '../../../src/site/index.ts';
+import { startConnectProxy } from '../../support/connect-proxy.ts';
+import { startTestControl, type TestControl } from '../../support/control.ts';
+import { eventually, freePort, testScope } from '../../support/nats-server.ts';
+import { startPostgres, type TestPostgres } from '../../support/postgres.ts';
+
+const scope = testScope();
+let postgres: TestPostgres;
+let control: TestControl;
+let dir: string;
+
+beforeEach(async () => {
+  postgres = await startPostgres();
+  dir = await mkdtemp(join(tmpdir(), 'mbus-test-membership-'));
+  control = await startTestControl(join(dir, 'control'), await postgres.createEmptyDatabase());
+});
+
+afterEach(async () => {
+  await control.stop();
+  await postgres.stop();
+  await rm(dir, { recursive: true, force: true });
+});
+
+async function apply(draft: BusDraft): Promise<void> {
+  await control.admin.call('bus.apply', { file: requireBus(draft, 'test') });
+}
+
+interface Running {
+  site: SiteDir;
+  stop(): Promise<void>;
+}
+
+type Place = Partial<Omit<CreateSiteOptions, 'path' | 'enrolment'>>;
+
+/** Joins and runs a site; `path` of one that joined before keeps its keys. */
+async function startSite(name: string, place: Place = {}, path = scope.dir(name)): Promise<Running> {
+  const { token } = await control.admin.call('token.create', { site: name });
+  const { key, controlUser, csrPem } = await prepareSiteDir(path, name);
+  const enrolment = await joinSite(token, { key, controlUser, csrPem }, { proxy: place.proxy });
+  await createSiteDir({ path, listen: '127.0.0.1:0', ...place, enrolment });
+  const site = await openSiteDir(path);
+  const server = await startSiteServer({ dir: site, log: silentLogger });
+  scope.onEnd(() => server.stop());
+  const sidecar = await startSidecar({ dir: path, externalServer: true, log: silentLogger });
+  scope.onEnd(() => sidecar.stop());
+  const stop = async (): Promise<void> => {
+    await sidecar.stop();
+    await server.stop();
+  };
+  return { site, stop };
+}
+
+async function hasReported(name: string): Promise<boolean> {
+  const { sites, version } = await control.admin.call('bus.status', {});
+  return sites.some((site) => site.name === name && site.report?.applied === version);
+}
+
+/** Names of the certificate that a leaf listener shows. */
+function namesAt(address: string): Promise<string> {
+  const [host = '', port = ''] = address.split(/:(?=\d+$)/);
+  return new Promise((resolve) => {
+    const socket = tlsConnect({ host, port: Number(port), rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().subjectaltname ?? '');
+      socket.destroy();
+    });
+    socket.on('error', (error) => resolve(error.message));
+  });
+}
+
+test('a site whose address changes gets a certificate for it, and its server shows it, without a restart', async () => {
+  const port = await freePort();
+  const site = (host: string): BusDraft => ({ sites: [{ name: 'tokyo', mode: 'server', address: `${host}:${port}` }] });
+  await apply(site('127.0.0.1'));
+  await startSite('tokyo', { leafListen: `127.0.0.1:${port}` });
+  await eventually('tokyo has reported', () => hasReported('tokyo'));
+  expect(await namesAt(`127.0.0.1:${port}`)).toBe('IP Address:127.0.0.1');
+  await apply(site('localhost'));
+  await eventually('the new name is in the certificate', async () =>
+    (await namesAt(`127.0.0.1:${port}`)).includes('DNS:localhost'),
+  );
+});
+
+test('the control link goes over WebSocket, through a proxy or both, and joining takes the same proxy', async () => {
+  await apply({ sites: ['ws', 'proxied', 'both'].map((name) => ({ name, mode: 'client' })) });
+  const proxy = await startConnectProxy(scope);
+  await startSite('ws', { controlTransport: 'ws' });
+  await eventually('it reports over WebSocket', () => hasReported('ws'));
+  expect(proxy.targets).toEqual([]);
+  for (const controlTransport of ['tcp', 'ws'] as const) {
+    const name = controlTransport === 'tcp' ? 'proxied' : 'both';
+    await startSite(name, { proxy: proxy.url, controlTransport });
+    await eventually(`${name} reports`, () => hasReported(name));
+  }
+  const clientPort = control.adminFile.control.urls[0] ?? '';
+  // joining went through it, then two control links at two listeners
+  expect(new Set(proxy.targets).size).toBe(3);
+  expect(proxy.targets).toContain(clientPort);
+});
+
+test('a site that is removed loses its control link within five seconds and gets no other', async () => {
+  await apply({ sites: ['tokyo', 'osaka'].map((name) => ({ name, mode: 'client' })) });
+  const { site: tokyo } = await startSite('tokyo');
+  await startSite('osaka');
+  await eventually('both have reported', async () => (await hasReported('tokyo')) && (await hasReported('osaka')));
+  const links = async (site: SiteDir): Promise<number> => {
+    const page = await (await fetch(`http://${site.file.monitor}/leafz`)).json();
+    return (page as { leafnodes: number }).leafnodes;
+  };
+  expect(await links(tokyo)).toBe(1);
+  await apply({ sites: [{ name: 'osaka', mode: 'client' }] });
+  await eventually('the link is closed', async () => (await links(tokyo)) === 0, 5_000);
+  for (let look = 0; look < 20; look++) {
+    expect(await links(tokyo)).toBe(0);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  await eventually('the other goes on', () => hasReported('osaka'));
+});
+
+test('a site that was removed may join again with the keys it has', async () => {
+  await apply({ sites: [{ name: 'tokyo', mode: 'client' }] });
+  const { site, stop } = await startSite('tokyo');
+  await eventually('it has reported', () => hasReported('tokyo'));
+  await apply({ sites: [] });
+  await stop();
+  await apply({ sites: [{ name: 'tokyo', mode: 'client' }] });
+  const { site: again } = await startSite('tokyo', {}, site.path);
+  expect(again.file.siteId).not.toBe(site.file.siteId);
+  await eventually('it reports under its new id', () => hasReported('tokyo'));
+});
