@@ -22,7 +22,8 @@ export const commandSchema = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('open'), link: z.string(), targetPort: port }),
   z.strictObject({ do: z.literal('close'), link: z.string() }),
   z.strictObject({ do: z.literal('cut'), link: z.string() }),
-  z.strictObject({ do: z.literal('silence'), link: z.string() }),
+  /** one direction, or both */
+  z.strictObject({ do: z.literal('silence'), link: z.string(), direction: z.enum(['up', 'down']).optional() }),
   /** ends cut or silence; on a link that is open it takes the shape away */
   z.strictObject({ do: z.literal('restore'), link: z.string() }),
   z.strictObject({ do: z.literal('shape'), link: z.string(), shape }),

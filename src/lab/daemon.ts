@@ -92,7 +92,7 @@ async function run(links: Map<string, LinkProxy>, command: Command): Promise<voi
     case 'cut':
       return linkOf(links, command.link).cut();
     case 'silence':
-      return linkOf(links, command.link).silence();
+      return linkOf(links, command.link).silence(command.direction);
     case 'restore':
       return restore(linkOf(links, command.link));
     case 'shape': {

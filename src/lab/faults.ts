@@ -28,9 +28,11 @@ export async function labCut(dir: string, link: LinkRef): Promise<LinkStats> {
   return run(dir, link, 'cut');
 }
 
-/** Half-open: connections stay, nothing passes. */
-export async function labSilence(dir: string, link: LinkRef): Promise<LinkStats> {
-  return run(dir, link, 'silence');
+/** Half-open: connections stay, nothing passes; with a direction, nothing that way (up: from the end that dials). */
+export async function labSilence(dir: string, link: LinkRef, direction?: Direction): Promise<LinkStats> {
+  const links = await Links.open(dir);
+  const way = direction === undefined ? {} : { direction };
+  return pick(await links.run({ do: 'silence', link: nameOf(link), ...way }), link);
 }
 
 /** Ends cut or silence; on an open link takes the shape away. */
@@ -84,7 +86,7 @@ async function killProcess(dir: string, name: string): Promise<void> {
   if (record) await stopProcess(record, 'SIGKILL');
 }
 
-async function run(dir: string, link: LinkRef, what: 'cut' | 'silence' | 'restore'): Promise<LinkStats> {
+async function run(dir: string, link: LinkRef, what: 'cut' | 'restore'): Promise<LinkStats> {
   const links = await Links.open(dir);
   return pick(await links.run({ do: what, link: nameOf(link) }), link);
 }

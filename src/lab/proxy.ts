@@ -49,6 +49,8 @@ export class LinkProxy {
   readonly #bytes = { up: 0, down: 0 };
   #target: Target;
   #flow: Flow = 'open';
+  /** the only direction that is silent, undefined: both */
+  #silenced: Direction | undefined;
   #shape: Shape = unshaped;
 
   private constructor(target: Target) {
@@ -80,11 +82,14 @@ export class LinkProxy {
 
   cut(): void {
     this.#flow = 'cut';
+    this.#silenced = undefined;
     for (const connection of this.#connections) this.#drop(connection);
   }
 
-  silence(): void {
+  /** Half-open in both directions, or in one. */
+  silence(direction?: Direction): void {
     this.#flow = 'silent';
+    this.#silenced = direction;
   }
 
   /** Undoes cut and silence; the shape stays. */
@@ -149,7 +154,7 @@ export class LinkProxy {
       get shape() {
         return shape();
       },
-      isHeld: () => this.#flow !== 'open',
+      isHeld: () => this.#flow !== 'open' && (this.#silenced ?? direction) === direction,
       isBusy: () => [...this.#taps].some((tap) => tap.isFull()),
       onPass: (bytes) => {
         this.#bytes[direction] += bytes.length;

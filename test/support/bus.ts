@@ -11,7 +11,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { JetStreamApiError, type JsMsg, jetstream } from '@nats-io/jetstream';
 import { headers, type NatsConnection } from '@nats-io/nats-core';
 import { afterAll, afterEach, beforeAll } from 'vitest';
+import { parseBusFile } from '../../src/config/parse.ts';
 import { labDown, labUp } from '../../src/lab/index.ts';
+import { labInfo } from '../../src/lab/info.ts';
+import { readLab } from '../../src/lab/state.ts';
 import { type TestLab, testLab } from './lab.ts';
 
 /** One lab for all tests of a file; its directory stays when a test failed. */
@@ -35,6 +38,12 @@ export function useBus(yaml: string): () => TestLab {
     if (lab === undefined) throw new Error('the lab did not start');
     return lab;
   };
+}
+
+/** The same lab with the apps of the file that was applied last. */
+export async function refreshed(lab: TestLab): Promise<TestLab> {
+  const state = await readLab(lab.dir);
+  return testLab(lab.dir, labInfo(lab.dir, state, parseBusFile(state.text, state.fileName)), []);
 }
 
 /** Numbers that are the same in every run. */
@@ -93,10 +102,12 @@ export class Ledger {
 
   verdict(): Verdict {
     const doubled = [...this.#places].filter(([id, places]) => places.size > 1 || this.refused.has(id));
+    // the first few say enough
+    const some = <T>(all: readonly T[]): T[] => all.slice(0, 5);
     return {
-      lost: this.missing(),
-      doubled: doubled.map(([id, places]) => `${id} at ${[...places]}`),
-      changed: this.#changed,
+      lost: some(this.missing()),
+      doubled: some(doubled).map(([id, places]) => `${id} at ${[...places]}`),
+      changed: some(this.#changed),
     };
   }
 
@@ -225,4 +236,27 @@ export async function logLines(lab: TestLab, site: string, text: string): Promis
 
 export async function request(nc: NatsConnection, subject: string, payload = ''): Promise<unknown> {
   return (await nc.request(subject, payload, { timeout: 5_000 })).json();
+}
+
+/** Publishes `count` messages as fast as the server confirms them. */
+export async function publishSome(
+  lab: TestLab,
+  app: string,
+  subject: string,
+  count: number,
+  ledger: Ledger,
+): Promise<void> {
+  const nc = await lab.connect(app);
+  const js = jetstream(nc);
+  const run = Math.random().toString(36).slice(2, 8);
+  await Promise.all(
+    Array.from({ length: count }, async (_, n) => {
+      const id = `${run}-${n}`;
+      const head = headers();
+      head.set('Test-Id', id);
+      await js.publish(subject, payloadOf(id, 100), { headers: head });
+      ledger.acked.add(id);
+    }),
+  );
+  await nc.close();
 }
