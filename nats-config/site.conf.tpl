@@ -15,7 +15,8 @@ resolver_preload: {{preload}}
 
 max_payload: {{maxPayload}}
 max_pending: 67108864
-max_control_line: 4096
+# a subject of 4 KiB, with the stream's secret before it when it arrives
+max_control_line: 8192
 max_connections: 65536
 write_deadline: "10s"
 ping_interval: "20s"

@@ -32,6 +32,7 @@ export interface CursorSetOptions {
   jsm: JetStreamManager;
   stream: CaptureStream;
   shipper: Shipper;
+  largestMessageBytes: () => number;
   /** the terminal that should serve the group from now on, given the one that serves it; null when there is none */
   choose: (groupId: string, current: string | null) => string | null;
   clock: Clock;
@@ -177,12 +178,13 @@ export class CursorSet {
   }
 
   #add(stored: StoredCursor): Cursor {
-    const { nc, jsm, stream, shipper, clock, log } = this.#options;
+    const { nc, jsm, stream, shipper, largestMessageBytes, clock, log } = this.#options;
     const cursor: Cursor = new Cursor({
       nc,
       stream: stream.name,
       ...stored,
       shipper,
+      largestMessageBytes,
       clock,
       log,
       saveSent: (sentUpTo) =>

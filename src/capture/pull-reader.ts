@@ -36,7 +36,7 @@ export interface PullReaderOptions {
   stream: string;
   durable: string;
   /** one pull brings at most this many bytes; at least the largest message */
-  pullBytes: number;
+  pullBytes: () => number;
   /** called when there is something new to take */
   onWake: () => void;
   /** called when deliveries were lost on the way: only a fresh start brings them again */
@@ -161,7 +161,8 @@ export class PullReader {
 
   /** Asks for more when the queue runs low and no pull is open. */
   #refill(): void {
-    const { nc, stream, durable, pullBytes } = this.#options;
+    const { nc, stream, durable } = this.#options;
+    const pullBytes = this.#options.pullBytes();
     if (!this.#isRunning || this.#pull !== undefined || this.#queuedBytes > pullBytes || nc.isClosed()) return;
     this.#pulls += 1;
     const subject = `${this.#inbox}.${this.#pulls}`;

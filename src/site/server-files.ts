@@ -23,10 +23,15 @@ import {
 import { fixedAccounts } from './accounts.ts';
 import type { SiteDir } from './dir.ts';
 
+/**
+ * The largest limit that any site may give its applications: such a message must fit through every other site. A site's
+ * own limit stands on its capture streams.
+ */
+const largestMessageBytes = 8 * 1024 * 1024;
+
 /** What of the configuration follows the snapshot. */
 export interface ServerPlan {
   hasLeafListener: boolean;
-  maxPayload: number;
   durability: 'process' | 'power';
   hasWebsocketListener?: boolean;
   /** host:port of the control plane's leaf listeners, wss://host:port of its WebSocket listeners */
@@ -110,7 +115,7 @@ export async function writeServerConfig(
     preload,
     resolverDir: dir.at('nats/jwt'),
     tls: dir.tls,
-    maxPayload: plan.maxPayload,
+    maxPayload: largestMessageBytes,
     durability: plan.durability,
     storeDir: dir.at('nats/store'),
     ...(dir.file.maxStoreBytes === undefined ? {} : { maxStoreBytes: dir.file.maxStoreBytes }),
@@ -130,7 +135,6 @@ function barePlan(dir: SiteDir): ServerPlan {
   return {
     hasLeafListener: dir.file.leafListen !== null,
     hasWebsocketListener: dir.file.websocketListen !== undefined,
-    maxPayload: 1024 * 1024,
     durability: 'process',
     controlUrls: dir.file.control.leafUrls,
     remotes: [],

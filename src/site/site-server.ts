@@ -210,7 +210,6 @@ export class SiteServer {
     const wanted: ServerPlan = {
       hasLeafListener: snapshot.site.mode === 'server',
       hasWebsocketListener: snapshot.site.websocket !== undefined,
-      maxPayload: snapshot.site.maxPayload,
       durability: snapshot.site.durability,
       controlUrls: snapshot.control.leafUrls,
       proxy: snapshot.site.proxy,

@@ -143,7 +143,8 @@ export class TopicRuntime {
       const group = this.#topic.groups.find((each) => each.id === groupId);
       return group === undefined ? null : routes.choose(group, current);
     };
-    const cursors = new CursorSet({ nc, jsm, stream, shipper, choose, clock, log });
+    const largestMessageBytes = (): number => this.#capture?.info.config.max_msg_size ?? 0;
+    const cursors = new CursorSet({ nc, jsm, stream, shipper, largestMessageBytes, choose, clock, log });
     await cursors.open();
     this.#cursors = cursors;
     return cursors;

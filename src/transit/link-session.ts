@@ -40,6 +40,8 @@ export interface LinkSessionOptions {
 /** First byte of a reply. */
 const answer = { stored: 0, busy: 1, refused: 2 } as const;
 const frameTimeoutMs = 60_000;
+/** many messages in one frame; a single one may be larger */
+const largestFrameBytes = 1_114_112;
 const noResponders = 503;
 const noBytes = new Uint8Array(0);
 const decoder = new TextDecoder();
@@ -112,10 +114,9 @@ export class LinkSession {
     return (this.#rttMs ?? 0) > 15 || (rate > 0 && rate < 12_500_000);
   }
 
-  /** The largest frame that does not hog the link: a fraction of the window, at most what the server accepts. */
+  /** The largest frame of several messages that does not hog the link: a fraction of the window. */
   get maxFrameBytes(): number {
-    const limit = this.#options.nc.info?.max_payload ?? 1_048_576;
-    return Math.min(limit, Math.max(256 * 1024, this.#window.windowBytes / 4));
+    return Math.min(largestFrameBytes, Math.max(256 * 1024, this.#window.windowBytes / 4));
   }
 
   start(): void {
