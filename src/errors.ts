@@ -240,7 +240,8 @@ export const errorRegistry = {
   E_LOOP: {
     disposition: 'reject',
     summary: 'An envelope came to a site that it had visited before, or over too many links.',
-    remedy: 'Nothing was lost: its origin sends it again. If it repeats, compare the versions of the sites on its path.',
+    remedy:
+      'Nothing was lost: its origin sends it again. If it repeats, compare the versions of the sites on its path.',
   },
   E_NOT_YET: {
     disposition: 'retry',

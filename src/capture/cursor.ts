@@ -64,6 +64,10 @@ export interface Shipper {
   /** bytes of messages one shipment may hold */
   maxShipmentBytes(): number;
   receiptTerms(terminalId: string): ReceiptTerms;
+  /** whether an envelope can hold the message: nats-server stores subjects that none can */
+  isCarriable(message: CapturedMessage): boolean;
+  /** puts messages that no envelope can hold where people find them; resolves when they are safe */
+  park(messages: readonly CapturedMessage[]): Promise<void>;
   /** resolves once every next hop holds the shipment; asks a busy one again until the shipment is not wanted any more */
   ship(shipment: Shipment, progress: ShipProgress): Promise<void>;
 }
@@ -80,6 +84,8 @@ export interface CursorOptions {
   shipper: Shipper;
   clock: Clock;
   log: Logger;
+  /** the largest message of the stream: a pull asks for no less */
+  largestMessageBytes: () => number;
   /** stores how far this cursor may have sent, before that knowledge is lost */
   saveSent: (sentUpTo: number) => Promise<void>;
   /** it stopped reading, or a duty ended: the owner may want to move duties */
@@ -146,7 +152,8 @@ export class Cursor {
       nc: options.nc,
       stream: options.stream,
       durable: options.durable,
-      pullBytes: Math.max(pullBytes, options.shipper.maxShipmentBytes() + 65_536),
+      pullBytes: () =>
+        Math.max(pullBytes, options.shipper.maxShipmentBytes() + 65_536, options.largestMessageBytes() + 65_536),
       onWake: () => this.#queuePump(),
       onLost: (reason) => this.#fail(new BusError('E_NATS', reason)),
     });
@@ -444,9 +451,9 @@ export class Cursor {
     const first = this.#readPosition + 1;
     const boundary = this.#boundaryAfter(first);
     const maxBytes = this.#options.shipper.maxShipmentBytes();
-    const messages = this.#reader.take({ maxMessages: MAX_MESSAGES, maxBytes, lastSeq: boundary });
+    const taken = this.#reader.take({ maxMessages: MAX_MESSAGES, maxBytes, lastSeq: boundary });
     const next = this.#reader.peekSeq();
-    const lastTaken = messages.at(-1);
+    const lastTaken = taken.at(-1);
     const isAtBoundary = next !== undefined && next > boundary;
     if (lastTaken === undefined && !isAtBoundary) return false;
     const last = lastTaken === undefined || isAtBoundary ? boundary : lastTaken.seq;
@@ -455,16 +462,15 @@ export class Cursor {
     const entry: InFlight = {
       first,
       last,
-      count: messages.length,
+      count: taken.length,
       ackSubject: lastTaken?.ackSubject,
       storedAtMs: undefined,
       unstoredAt: new Set(owed.map((duty) => duty.terminalId)),
     };
     this.#inFlight.push(entry);
     this.#outstanding += entry.count;
-    if (messages.length === 0) for (const duty of owed) this.#doneOf(duty).add(first, last);
-    if (messages.length === 0 || owed.length === 0) this.#settle();
-    else this.#ship(entry, messages, owed);
+    if (taken.length === 0 || owed.length === 0) this.#pass(entry, owed);
+    else this.#ship(entry, taken, owed);
     return true;
   }
 
@@ -478,28 +484,22 @@ export class Cursor {
     return boundary;
   }
 
-  #ship(entry: InFlight, messages: readonly CapturedMessage[], duties: readonly Duty[]): void {
+  /** Nothing of the entry has to travel. */
+  #pass({ first, last }: InFlight, duties: readonly Duty[]): void {
+    for (const duty of duties) this.#doneOf(duty).add(first, last);
+    this.#settle();
+  }
+
+  #ship(entry: InFlight, taken: readonly CapturedMessage[], duties: readonly Duty[]): void {
     const generation = this.#generation;
-    const bytes = messages.reduce((sum, message) => sum + message.size, 0);
+    const bytes = taken.reduce((sum, message) => sum + message.size, 0);
     this.#unstored += 1;
     this.#unstoredBytes += bytes;
-    const { shipper, clock } = this.#options;
-    shipper
-      .ship(
-        { first: entry.first, last: entry.last, floor: this.#floor, messages, duties },
-        {
-          stored: (terminalIds) => {
-            for (const id of terminalIds) entry.unstoredAt.delete(id);
-          },
-          waiting: (reason) => {
-            if (generation === this.#generation) this.#reason = reason;
-          },
-          isWanted: () => generation === this.#generation,
-        },
-      )
+    this.#send(entry, taken, duties, generation)
       .then(
-        () => {
-          entry.storedAtMs = clock.monotonicMs();
+        (isSent) => {
+          entry.storedAtMs = this.#options.clock.monotonicMs();
+          if (!isSent && generation === this.#generation) this.#pass(entry, duties);
         },
         (error) => {
           if (generation === this.#generation) this.#fail(error);
@@ -510,6 +510,33 @@ export class Cursor {
         this.#unstoredBytes -= bytes;
         this.#queuePump();
       });
+  }
+
+  /** Parks what no envelope can hold and ships the rest; false when there was no rest. */
+  async #send(
+    entry: InFlight,
+    taken: readonly CapturedMessage[],
+    duties: readonly Duty[],
+    generation: number,
+  ): Promise<boolean> {
+    const { shipper } = this.#options;
+    const { first, last } = entry;
+    const messages = taken.filter((message) => shipper.isCarriable(message));
+    if (messages.length < taken.length) await shipper.park(taken.filter((message) => !shipper.isCarriable(message)));
+    if (messages.length === 0) return false;
+    await shipper.ship(
+      { first, last, floor: this.#floor, messages, duties },
+      {
+        stored: (terminalIds) => {
+          for (const id of terminalIds) entry.unstoredAt.delete(id);
+        },
+        waiting: (reason) => {
+          if (generation === this.#generation) this.#reason = reason;
+        },
+        isWanted: () => generation === this.#generation,
+      },
+    );
+    return true;
   }
 
   /** Moves the floor over what every duty has receipted and acknowledges the durable up to there. */

@@ -11,4 +11,5 @@ export {
 } from './capture-stream.ts';
 export type { ReceiptTerms, Shipment, ShipProgress, Shipper } from './cursor.ts';
 export { CursorSet, type GroupProgress, type RemoteGroup } from './cursor-set.ts';
+export { parkMessages } from './parked.ts';
 export type { CapturedMessage } from './pull-reader.ts';

@@ -18,6 +18,7 @@ import {
   type Manifest,
   type SignFn,
   signManifest,
+  subjectSuffix,
 } from '../envelope/index.ts';
 import { BusError, errorText, isBusError } from '../errors.ts';
 import type { Routes } from '../routing/index.ts';
@@ -38,6 +39,7 @@ export interface OutboundOptions {
   sessions: ReadonlyMap<string, LinkSession>;
   /** whether the link's configuration asks for compression, or leaves it to the session */
   compressOf: (linkId: string) => 'auto' | 'always' | 'never';
+  park: Shipper['park'];
   metrics: TerminalMetrics;
   clock: Clock;
 }
@@ -63,6 +65,8 @@ export function createOutbound(options: OutboundOptions): Shipper {
       return Math.max(minBytes, Math.min(MAX_BODY_BYTES, ...limits) - overheadBytes);
     },
     receiptTerms: (terminalId) => watch.receiptTerms(terminalId),
+    isCarriable: ({ subject }) => subjectSuffix(options.topic().name, subject) !== null,
+    park: options.park,
     ship: (shipment, progress) => ship(options, shipment, progress),
   };
 }

@@ -5,6 +5,7 @@ export interface TerminalMetrics {
   messagesSent: Counter<'topic'>;
   envelopesSent: Counter<'topic'>;
   bytesSent: Counter<'topic'>;
+  messagesParked: Counter<'topic'>;
   messagesStored: Counter<'topic' | 'group'>;
   envelopesRefused: Counter<'code'>;
   receiptsRefused: Counter<'code'>;
@@ -34,6 +35,11 @@ export function createTerminalMetrics(registry: Registry): TerminalMetrics {
     messagesSent: counter('mbus_messages_sent_total', 'Messages handed to links, repeats included', ['topic']),
     envelopesSent: counter('mbus_envelopes_sent_total', 'Envelopes handed to links, repeats included', ['topic']),
     bytesSent: counter('mbus_sent_bytes_total', 'Bytes of frames handed to links', ['topic']),
+    messagesParked: counter(
+      'mbus_messages_parked_total',
+      'Messages with a subject that no envelope can hold, put into the stream mb-parked',
+      ['topic'],
+    ),
     messagesStored: counter('mbus_messages_stored_total', 'Messages from other sites stored in group streams', [
       'topic',
       'group',

@@ -9,11 +9,11 @@ import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { ControlClient } from '../api/methods.ts';
 import type { Snapshot, SnapshotCustomer, SnapshotTopic } from '../api/snapshot.ts';
-import type { Shipper } from '../capture/index.ts';
+import { type CapturedMessage, parkMessages, type Shipper } from '../capture/index.ts';
 import type { Clock } from '../clock.ts';
 import { Arrivals } from '../delivery/index.ts';
 import type { Flow, PublicKeyLike } from '../envelope/index.ts';
-import { errorText, isBusError } from '../errors.ts';
+import { BusError, errorText, isBusError } from '../errors.ts';
 import { GroupKeeper, type HeldGroup, removeLeftOvers } from '../groups/index.ts';
 import type { TerminalKeys } from '../keys/index.ts';
 import type { Logger } from '../log.ts';
@@ -308,8 +308,20 @@ export class Terminal {
       sessions: this.#sessions,
       clock,
       compressOf: (linkId) => this.#customer.links.find((link) => link.id === linkId)?.compress ?? 'auto',
+      park: (messages) => this.#park(flow, topic().name, messages),
       metrics,
     });
+  }
+
+  async #park(flow: Flow, topic: string, messages: readonly CapturedMessage[]): Promise<void> {
+    const { metrics, log } = this.#options;
+    const parts = this.#parts;
+    if (parts === undefined) throw new BusError('E_NATS', 'the terminal is not connected');
+    await parkMessages(parts, flow, topic, messages);
+    metrics.messagesParked.inc({ topic }, messages.length);
+    for (const { seq } of messages) {
+      log.warn({ event: 'capture.parked', stream: topic, seq }, 'a message cannot leave its site: see mb-parked');
+    }
   }
 
   #createKeeper(nc: NatsConnection, jsm: JetStreamManager, sealer: Sealer): GroupKeeper {

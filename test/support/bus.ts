@@ -5,17 +5,23 @@
  */
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile } from 'node:fs/promises';
+import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { JetStreamApiError, type JsMsg, jetstream } from '@nats-io/jetstream';
 import { headers, type NatsConnection } from '@nats-io/nats-core';
+import { fromSeed } from '@nats-io/nkeys';
 import { afterAll, afterEach, beforeAll } from 'vitest';
+import type { Snapshot } from '../../src/api/snapshot.ts';
 import { parseBusFile } from '../../src/config/parse.ts';
 import { labDown, labUp } from '../../src/lab/index.ts';
 import { labInfo } from '../../src/lab/info.ts';
 import { readLab } from '../../src/lab/state.ts';
+import { openConnection } from '../../src/site/connections.ts';
+import { openSiteDir } from '../../src/site/index.ts';
 import { type TestLab, testLab } from './lab.ts';
+import { until } from './tcp.ts';
 
 /** One lab for all tests of a file; its directory stays when a test failed. */
 export function useBus(yaml: string): () => TestLab {
@@ -234,8 +240,55 @@ export async function logLines(lab: TestLab, site: string, text: string): Promis
   return log.split('\n').filter((line) => line.includes(text));
 }
 
-export async function request(nc: NatsConnection, subject: string, payload = ''): Promise<unknown> {
-  return (await nc.request(subject, payload, { timeout: 5_000 })).json();
+/** What the site's own sidecar can see of a customer's account. */
+export async function sidecarConnection(lab: TestLab, site: string, customer: string): Promise<NatsConnection> {
+  const dir = await openSiteDir(join(lab.dir, 'sites', site));
+  const snapshot = JSON.parse((await dir.readSnapshot())?.text ?? '{}') as Snapshot;
+  const found = snapshot.customers.find(({ name }) => name === customer);
+  if (found === undefined) throw new Error(`${site} knows no customer ${customer}`);
+  return openConnection(dir, { customer: found.id }, () => {
+    throw new Error('no link is asked for');
+  });
+}
+
+export interface RawClient {
+  publish(subject: string | Uint8Array, payload: string): void;
+  /** resolves when the server has read everything */
+  flush(): Promise<void>;
+  close(): void;
+}
+
+/** The protocol by hand: says what no client library would. */
+export async function rawClient(lab: TestLab, app: string): Promise<RawClient> {
+  const { nats = '', creds = '' } = lab.info.apps[app] ?? {};
+  const text = await readFile(creds, 'utf8');
+  const jwt = /BEGIN NATS USER JWT-+\s+(\S+)/.exec(text)?.[1] ?? '';
+  const seed = /BEGIN USER NKEY SEED-+\s+(\S+)/.exec(text)?.[1] ?? '';
+  const socket = connectTcp(Number(new URL(nats).port), '127.0.0.1');
+  let heard = '';
+  socket.on('data', (bytes) => {
+    heard += bytes.toString('latin1');
+  });
+  const hears = (what: string): Promise<void> => until(`the server says ${what}`, () => heard.includes(what));
+  await hears('\r\n');
+  const { nonce } = JSON.parse(heard.slice('INFO '.length)) as { nonce: string };
+  const sig = Buffer.from(fromSeed(Buffer.from(seed)).sign(Buffer.from(nonce))).toString('base64url');
+  const flush = async (): Promise<void> => {
+    heard = '';
+    socket.write('PING\r\n');
+    await hears('PONG');
+  };
+  socket.write(`CONNECT ${JSON.stringify({ jwt, sig, verbose: false, pedantic: false, headers: true })}\r\n`);
+  await flush();
+  return {
+    publish: (subject, payload) => {
+      socket.write(
+        Buffer.concat([Buffer.from('PUB '), Buffer.from(subject), Buffer.from(` ${payload.length}\r\n${payload}\r\n`)]),
+      );
+    },
+    flush,
+    close: () => socket.destroy(),
+  };
 }
 
 /** Publishes `count` messages as fast as the server confirms them. */
