@@ -311,6 +311,11 @@ export const errorRegistry = {
     summary: 'The database could not be brought to the tables this version needs, or is ahead of it.',
     remedy: 'Read the cause; run mbus control migrate with the newest version of mbus.',
   },
+  E_AUDIT_CHANGED: {
+    disposition: 'fatal',
+    summary: 'The audit table is not as it was written: an entry was changed, or some are gone.',
+    remedy: 'Compare it with a backup of the database; who could write to PostgreSQL could do this.',
+  },
   E_DATABASE_MISSING: {
     disposition: 'fatal',
     summary: 'The embedded PostgreSQL could not be started.',

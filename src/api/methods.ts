@@ -203,6 +203,17 @@ export const methods = {
       draining: z.array(z.string()),
     }),
   },
+  /** walks the hash chain of the audit table from its beginning */
+  'audit.verify': {
+    caller: 'admin',
+    request: z.strictObject({}),
+    response: z.strictObject({
+      ok: z.boolean(),
+      rows: z.number().int(),
+      /** where it does not hold, null when it does */
+      firstBadId: z.number().int().nullable(),
+    }),
+  },
   'audit.list': {
     caller: 'admin',
     request: z.strictObject({ limit: z.number().int().min(1).max(1000), before: z.number().int().optional() }),

@@ -24,6 +24,7 @@ import {
   readConsistently,
   setDraining,
   tokenLifeMs,
+  verifyAudit,
 } from '../registry/index.ts';
 import { actorOf } from './authorize.ts';
 import type { Handler } from './context.ts';
@@ -102,6 +103,11 @@ async function listDraining(trx: Registry): Promise<string[]> {
     .filter((terminal) => terminal.isDraining)
     .map(({ customerId, site }) => `${names[customerId] ?? customerId}/${site}`);
 }
+
+export const verifyAuditRows: Handler<'audit.verify'> = async ({ db }) => {
+  const verdict = await readConsistently(db, verifyAudit);
+  return verdict.ok ? { ...verdict, firstBadId: null } : { ...verdict, rows: verdict.firstBadId - 1 };
+};
 
 /** Whatever made the file, it is checked as a whole here too. */
 function wholeFile(file: unknown) {

@@ -17,6 +17,7 @@ import {
   drainTerminal,
   exportBus,
   listAuditRows,
+  verifyAuditRows,
 } from './admin-handlers.ts';
 import { actorOf, type Caller } from './authorize.ts';
 import type { HandlerContext, Handlers } from './context.ts';
@@ -48,6 +49,7 @@ const handlers: Handlers = {
   'terminal.drain': drainTerminal,
   'bus.status': busStatus,
   'audit.list': listAuditRows,
+  'audit.verify': verifyAuditRows,
 };
 
 export class Dispatcher {

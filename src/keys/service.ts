@@ -43,6 +43,7 @@ import { deriveTicket, type TopicEpoch, unwrapRoot, wrapRoot } from './derive.ts
 import { wrapTo } from './hpke.ts';
 import { openProof, parseBytes, parseNonce, reticketProof, ticketProof, wrapInfo } from './proofs.ts';
 import { RateLimit } from './rate-limit.ts';
+import { type Check, RefusalAudit } from './refusals.ts';
 
 export interface KeyServiceOptions {
   db: Registry;
@@ -80,6 +81,7 @@ class RegistryKeyService implements KeyService {
   readonly #now: DatabaseNow;
   readonly #clock: Clock;
   readonly #rates: { site: RateLimit; terminal: RateLimit; reticket: RateLimit };
+  readonly #audit: RefusalAudit;
   #lastPruneMs: number;
 
   constructor(options: KeyServiceOptions) {
@@ -90,6 +92,7 @@ class RegistryKeyService implements KeyService {
     this.#now = options.now ?? databaseNow;
     this.#clock = clock;
     this.#lastPruneMs = clock.monotonicMs();
+    this.#audit = new RefusalAudit(options.db, options.log, clock);
     this.#rates = {
       site: new RateLimit({ perSecond: 500, burst: 5_000 }, clock),
       terminal: new RateLimit({ perSecond: 100, burst: 1_000 }, clock),
@@ -97,12 +100,13 @@ class RegistryKeyService implements KeyService {
     };
   }
 
-  async ticket(siteId: string, request: RequestOf<'key.ticket'>): Promise<ResponseOf<'key.ticket'>> {
+  async ticket(siteId: string, call: RequestOf<'key.ticket'>): Promise<ResponseOf<'key.ticket'>> {
+    const request = { ...call, siteId, method: 'key.ticket' };
     const { terminalId, topicId } = request;
     this.#limit(siteId, terminalId);
-    const nonce = this.#parsed(parseNonce(request.nonce), request, 'nonce');
+    const nonce = this.#parsed(parseNonce(request.nonce), request);
     const claim = ticketProof({ terminalId, topicId, nonce });
-    const who = await this.#prove(siteId, request, context.proveTicket, claim);
+    const who = await this.#prove(request, context.proveTicket, claim);
     this.#pruneSometimes();
     return this.#issue(who, request, nonce);
   }
@@ -132,14 +136,15 @@ class RegistryKeyService implements KeyService {
     };
   }
 
-  async open(siteId: string, request: RequestOf<'key.open'>): Promise<ResponseOf<'key.open'>> {
+  async open(siteId: string, call: RequestOf<'key.open'>): Promise<ResponseOf<'key.open'>> {
+    const request = { ...call, siteId, method: 'key.open' };
     const { terminalId, topicId } = request;
     this.#limit(siteId, terminalId);
-    const nonce = this.#parsed(parseNonce(request.nonce), request, 'nonce');
-    const ticketId = this.#parsed(parseBytes(request.ticketId, ID_BYTES), request, 'ticket id');
-    const password = this.#parsed(parseBytes(request.password, KEY_BYTES), request, 'password');
+    const nonce = this.#parsed(parseNonce(request.nonce), request);
+    const ticketId = this.#parsed(parseBytes(request.ticketId, ID_BYTES), request);
+    const password = this.#parsed(parseBytes(request.password, KEY_BYTES), request);
     const claim = openProof({ terminalId, topicId, nonce, ticketId, password });
-    const who = await this.#prove(siteId, request, context.proveOpen, claim);
+    const who = await this.#prove(request, context.proveOpen, claim);
     const ticket = await this.#ticketFor(ticketId, request);
     const at = { topicId, epoch: ticket.epoch };
     const root = this.#rootOf(ticket, at, request);
@@ -150,14 +155,15 @@ class RegistryKeyService implements KeyService {
     return { ttlMs: Math.floor(leftMs), wrapped: wrapped.toString('base64url') };
   }
 
-  async reticket(siteId: string, request: RequestOf<'key.reticket'>): Promise<ResponseOf<'key.reticket'>> {
+  async reticket(siteId: string, call: RequestOf<'key.reticket'>): Promise<ResponseOf<'key.reticket'>> {
+    const request = { ...call, siteId, method: 'key.reticket' };
     const { terminalId, topicId } = request;
     this.#limit(siteId, terminalId);
     if (!this.#rates.reticket.take(`${siteId}/${terminalId}`)) throw busy();
-    const nonce = this.#parsed(parseNonce(request.nonce), request, 'nonce');
+    const nonce = this.#parsed(parseNonce(request.nonce), request);
     const headerBytes = Buffer.from(request.header, 'base64url');
     const claim = reticketProof({ terminalId, topicId, nonce, header: headerBytes });
-    const who = await this.#prove(siteId, request, context.proveReticket, claim);
+    const who = await this.#prove(request, context.proveReticket, claim);
     const header = this.#genuineHeader(headerBytes, who, request);
     const ticket = await this.#ticketFor(header.ticketId, request);
     this.#rootOf(ticket, { topicId, epoch: ticket.epoch }, request);
@@ -186,8 +192,8 @@ class RegistryKeyService implements KeyService {
   }
 
   /** The proof of the securekey, by a live terminal of the calling site and of the topic's customer. */
-  async #prove(siteId: string, request: Named, proofContext: string, claim: Uint8Array): Promise<Requester> {
-    const who = await findRequester(this.#db, { ...request, siteId });
+  async #prove(request: Named, proofContext: string, claim: Uint8Array): Promise<Requester> {
+    const who = await findRequester(this.#db, request);
     if (!who) throw this.#refused(request, 'no registered terminal of this site with that topic');
     const proof = Buffer.from(request.proof, 'base64url');
     if (!verifySignature(proofContext, claim, proof, who.signKey)) throw this.#refused(request, 'proof');
@@ -205,7 +211,7 @@ class RegistryKeyService implements KeyService {
   }
 
   #rootOf(ticket: TicketView, at: TopicEpoch, request: Named): Buffer {
-    if (!ticket.wrappedRoot) throw this.#refused(request, `epoch ${at.epoch} is destroyed`);
+    if (!ticket.wrappedRoot) throw this.#refused(request, 'epoch destroyed');
     return unwrapRoot(this.#options.masterKey, at, ticket.wrappedRoot);
   }
 
@@ -262,13 +268,13 @@ class RegistryKeyService implements KeyService {
     if (!this.#rates.site.take(siteId) || !this.#rates.terminal.take(`${siteId}/${terminalId}`)) throw busy();
   }
 
-  #parsed(bytes: Buffer | undefined, request: Named, what: string): Buffer {
-    if (!bytes) throw this.#refused(request, `${what} is malformed`);
+  #parsed(bytes: Buffer | undefined, request: Named): Buffer {
+    if (!bytes) throw this.#refused(request, 'malformed');
     return bytes;
   }
 
-  #refused(request: Named, check: string): BusError {
-    const { terminalId, topicId } = request;
+  #refused({ siteId, method, terminalId, topicId }: Named, check: Check): BusError {
+    this.#audit.note({ siteId, method, terminalId, topicId, check });
     this.#options.log.warn({ event: 'keys.refused', terminalId, topicId, check }, 'a terminal was refused a key');
     return new BusError('E_KEY_REFUSED', 'the key service refuses this terminal and topic');
   }
@@ -283,7 +289,10 @@ class RegistryKeyService implements KeyService {
   }
 }
 
+/** A request with where it came from. */
 interface Named {
+  siteId: string;
+  method: string;
   terminalId: string;
   topicId: string;
   proof: string;

@@ -11,6 +11,7 @@ import { context, decodeSealed, encodeSealedHeader, type SealedEnvelope } from '
 import { wrapInfo } from '../../../src/keys/index.ts';
 import type { KeyService } from '../../../src/keys/service.ts';
 import { silentLogger } from '../../../src/log.ts';
+import { listAudit } from '../../../src/registry/index.ts';
 import { createOpener, createSealer } from '../../../src/sealing/index.ts';
 import {
   type Actor,
@@ -21,6 +22,7 @@ import {
   startKeysBus,
   ticketRequest,
 } from '../../support/keys.ts';
+import { eventually } from '../../support/nats-server.ts';
 
 let bus: KeysBus;
 let service: KeyService;
@@ -389,5 +391,36 @@ describe('a flood (K8)', () => {
     expect(codes.filter((code) => code === 'E_KEY_REFUSED')).toHaveLength(1_000);
     expect(codes.filter((code) => code === 'E_KEY_BUSY')).toHaveLength(100);
     await expect(flooded.ticket(virginia.siteId, ticketRequest(virginia, trade))).resolves.toBeDefined();
+  });
+});
+
+describe('refusals', () => {
+  const rows = async (method: string) =>
+    (await listAudit(bus.db, { limit: 1000 })).filter((row) => row.action === `refused ${method}`);
+
+  test('a terminal that is in no group of the topic and asks to open or to re-ticket stands in the audit table', async () => {
+    const sealed = await sealOne();
+    const audited = bus.service();
+    await expect(open(virginia, sealed, {}, audited)).rejects.toMatchObject(refused);
+    await expect(reticket(virginia, sealed.header, audited)).rejects.toMatchObject(refused);
+    for (const method of ['key.open', 'key.reticket']) {
+      const [row] = await eventually(`${method} is audited`, async () => {
+        const found = (await rows(method)).filter(({ noun }) => noun === virginia.terminalId);
+        return found.length > 0 && found;
+      });
+      const details = { terminalId: virginia.terminalId, topicId: trade, check: 'not in a group of the topic' };
+      expect(row).toMatchObject({ actor: 'site:virginia', details });
+    }
+  });
+
+  test('a flood of refused requests leaves a few rows, and the others go on', async () => {
+    const sealed = await sealOne();
+    const audited = bus.service();
+    const before = (await rows('key.open')).length;
+    const flood = Array.from({ length: 60 }, () => open(virginia, sealed, {}, audited).catch(() => undefined));
+    await Promise.all(flood);
+    await eventually('some rows are there', async () => (await rows('key.open')).length > before);
+    await open(frankfurt, sealed, {}, audited);
+    expect((await rows('key.open')).length - before).toBeLessThanOrEqual(5);
   });
 });
