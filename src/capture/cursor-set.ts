@@ -58,6 +58,8 @@ export class CursorSet {
   #isStepQueued = false;
   #isClosed = false;
   #isStarted = false;
+  /** writes of a durable's metadata, one after the other */
+  readonly #writes = new Map<string, Promise<void>>();
   #waitingToJoin: { ahead: Cursor; sinceMs: number } | undefined;
 
   constructor(options: CursorSetOptions) {
@@ -68,7 +70,11 @@ export class CursorSet {
   open(): Promise<void> {
     return this.#exclusively(async () => {
       const stored = await listCursors(this.#options.jsm, this.#options.stream.name);
-      for (const cursor of await this.#withoutDoubles(stored)) this.#add(cursor);
+      const lastSeq = this.#options.stream.info.state.last_seq;
+      for (const cursor of await this.#withoutDoubles(stored)) {
+        // nothing that was not captured yet can have been sent
+        this.#add({ ...cursor, sentUpTo: Math.min(cursor.sentUpTo, lastSeq) }, cursor.sentUpTo);
+      }
     });
   }
 
@@ -177,18 +183,25 @@ export class CursorSet {
     return run;
   }
 
-  #add(stored: StoredCursor): Cursor {
+  #add(stored: StoredCursor, reservedUpTo = stored.sentUpTo): Cursor {
     const { nc, jsm, stream, shipper, largestMessageBytes, clock, log } = this.#options;
     const cursor: Cursor = new Cursor({
       nc,
       stream: stream.name,
       ...stored,
+      reservedUpTo,
       shipper,
       largestMessageBytes,
       clock,
       log,
       saveSent: (sentUpTo) =>
-        saveCursor(jsm, stream.name, { durable: stored.durable, duties: [...cursor.duties], sentUpTo }),
+        this.#inTurn(cursor, () =>
+          saveCursor(jsm, stream.name, {
+            durable: stored.durable,
+            duties: [...cursor.duties],
+            sentUpTo: Math.max(sentUpTo, cursor.reservedUpTo),
+          }),
+        ),
       onTrouble: () => this.#queueStep(),
     });
     this.#cursors.set(stored.durable, cursor);
@@ -198,13 +211,26 @@ export class CursorSet {
   /** Stores new duties, then lets them work. */
   async #save(cursor: Cursor, duties: Duty[], receipted?: ReadonlyMap<string, RangeSet>): Promise<void> {
     const { jsm, stream } = this.#options;
-    await saveCursor(jsm, stream.name, { durable: cursor.durable, duties, sentUpTo: cursor.sentUpTo });
-    cursor.setDuties(duties, receipted);
+    await this.#inTurn(cursor, async () => {
+      await saveCursor(jsm, stream.name, { durable: cursor.durable, duties, sentUpTo: cursor.reservedUpTo });
+      cursor.setDuties(duties, receipted);
+    });
+  }
+
+  /** One write at a time: an older account of the duties must not come after a newer one. */
+  #inTurn({ durable }: Cursor, write: () => Promise<void>): Promise<void> {
+    const run = (this.#writes.get(durable) ?? Promise.resolve()).then(write);
+    this.#writes.set(
+      durable,
+      run.catch(() => undefined),
+    );
+    return run;
   }
 
   async #remove(cursor: Cursor): Promise<void> {
     cursor.close();
     this.#cursors.delete(cursor.durable);
+    this.#writes.delete(cursor.durable);
     await deleteCursor(this.#options.jsm, this.#options.stream.name, cursor.durable);
   }
 

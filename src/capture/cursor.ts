@@ -81,12 +81,14 @@ export interface CursorOptions {
   duties: Duty[];
   /** nothing above this was ever sent from this cursor, as far as stored state tells */
   sentUpTo: number;
+  /** what is stored allows sending up to here */
+  reservedUpTo: number;
   shipper: Shipper;
   clock: Clock;
   log: Logger;
   /** the largest message of the stream: a pull asks for no less */
   largestMessageBytes: () => number;
-  /** stores how far this cursor may have sent, before that knowledge is lost */
+  /** stores how far this cursor may have sent: before it sends further, and before that knowledge is lost */
   saveSent: (sentUpTo: number) => Promise<void>;
   /** it stopped reading, or a duty ended: the owner may want to move duties */
   onTrouble: () => void;
@@ -112,6 +114,8 @@ const companyMs = 1;
 const pullBytes = 2 * 1024 * 1024;
 /** a receipt that stays out again and again is waited for longer each time, up to this factor */
 const maxPatienceFactor = 16;
+/** how far ahead a cursor stores that it may have sent: one write per so many sequences */
+const reserveAhead = 5_000;
 /** samples in a row (half a second apart) before a duty counts as slow */
 const slowStrikes = 2;
 
@@ -125,6 +129,8 @@ export class Cursor {
   #floor = 0;
   #readPosition = 0;
   #sentUpTo: number;
+  #reservedUpTo: number;
+  #reserving: Promise<void> = Promise.resolve();
   #inFlight: InFlight[] = [];
   #outstanding = 0;
   #unstored = 0;
@@ -148,6 +154,7 @@ export class Cursor {
     this.#options = options;
     this.#duties = options.duties;
     this.#sentUpTo = options.sentUpTo;
+    this.#reservedUpTo = options.reservedUpTo;
     this.#reader = new PullReader({
       nc: options.nc,
       stream: options.stream,
@@ -180,6 +187,11 @@ export class Cursor {
   /** Nothing above this is under way from this cursor, not even from an earlier life of this process. */
   get sentUpTo(): number {
     return Math.max(this.#sentUpTo, this.#readPosition);
+  }
+
+  /** What must stand in stored state: a later life takes it that everything up to here may have been sent. */
+  get reservedUpTo(): number {
+    return Math.max(this.#reservedUpTo, this.sentUpTo);
   }
 
   /** Why it does not read, or what it waits for, in plain words; empty when it goes on. */
@@ -524,6 +536,7 @@ export class Cursor {
     const messages = taken.filter((message) => shipper.isCarriable(message));
     if (messages.length < taken.length) await shipper.park(taken.filter((message) => !shipper.isCarriable(message)));
     if (messages.length === 0) return false;
+    if (last > this.#reservedUpTo) await this.#reserve(last);
     await shipper.ship(
       { first, last, floor: this.#floor, messages, duties },
       {
@@ -537,6 +550,19 @@ export class Cursor {
       },
     );
     return true;
+  }
+
+  /** Resolves once stored state allows for sending up to `last`: killed with its server, the next life knows of it. */
+  #reserve(last: number): Promise<void> {
+    this.#reserving = this.#reserving
+      .catch(() => undefined)
+      .then(async () => {
+        if (last <= this.#reservedUpTo) return;
+        const upTo = last + reserveAhead;
+        await this.#options.saveSent(upTo);
+        this.#reservedUpTo = upTo;
+      });
+    return this.#reserving;
   }
 
   /** Moves the floor over what every duty has receipted and acknowledges the durable up to there. */
