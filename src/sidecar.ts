@@ -15,6 +15,7 @@ import { deriveTerminalKeys } from './keys/index.ts';
 import { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { createMetrics, serveMonitoring } from './metrics.ts';
+import type { SequenceStore } from './routing/index.ts';
 import { splitAddress } from './server/index.ts';
 import { type ApplyResult, isCertificateDue, openSiteDir, type SiteDir, SiteServer } from './site/index.ts';
 import { createTerminalMetrics, reportTerminal, Terminal, type TerminalMetrics } from './terminal/index.ts';
@@ -223,12 +224,14 @@ class Sidecar {
     if (known !== undefined) return known;
     const keys = deriveTerminalKeys(await this.#dir.securekey(customer.terminalId));
     const markerKey = await this.#dir.markerKey(customer.terminalId);
+    const sequence = await this.#sequenceOf(customer.terminalId);
     const terminal = new Terminal(customer, snapshot, {
       site: this.#site,
       control: { call: (method, request, options) => this.#needControl().call(method, request, options) },
       keys,
       markerKey,
       serviceKey: () => this.#dir.file.control.signKey,
+      sequence,
       metrics: this.#metrics,
       clock: systemClock,
       log: this.#log.child({ customer: customer.name }),
@@ -236,6 +239,19 @@ class Sidecar {
     await terminal.start();
     this.#terminals.set(customer.id, terminal);
     return terminal;
+  }
+
+  /** A file that cannot be read or written costs a moment: neighbours tell what this terminal had come to. */
+  async #sequenceOf(terminalId: string): Promise<SequenceStore> {
+    const name = `terminals/${terminalId}/routing.json`;
+    const stored = await this.#dir.readJson<{ nextSequence: number }>(name);
+    const first = Number.isSafeInteger(stored?.nextSequence) ? Math.max(1, stored?.nextSequence ?? 1) : 1;
+    const reserve = (nextSequence: number): void => {
+      this.#dir.writeJson(name, { nextSequence }).catch((error: unknown) => {
+        this.#log.warn({ event: 'routing.sequence', err: error }, 'the number of routing records was not stored');
+      });
+    };
+    return { first, reserve };
   }
 
   async #dropTerminals(snapshot: Snapshot): Promise<void> {

@@ -45,6 +45,9 @@ export const context = {
   envelope: 'mbus/1/envelope',
   certificate: 'mbus/1/certificate',
   marker: 'mbus/1/marker',
+  /** what a terminal floods of itself: its links, its groups' consumers */
+  linkState: 'mbus/1/link-state',
+  load: 'mbus/1/load',
   /** HPKE from a ticket's sender to its receivers, and what both export from it */
   ticket: 'mbus/1/ticket',
   exportSecret: 'mbus/1/export-secret',

@@ -1,17 +1,33 @@
 /**
  * Which link leads to a terminal now, and which terminal serves a group: one customer, as one of its terminals sees it.
  *
- * Paths run over the configured links. An own link that is down is never used; one of others that is down is used when
- * nothing else leads there, so that envelopes travel as far as they can: such a path is not whole. The choice for a group
- * is sticky: it changes when its terminal left the group, or stayed unreachable for `graceMs` while another can be reached.
+ * Paths run over the configured links alone. A link counts as up while both its ends say so: an own one by its session and
+ * the peer's newest record, if there is one; another by two records. An own link that is down is never used; one of others
+ * that is down is used when nothing else leads there, so that envelopes travel as far as they can: such a path is not
+ * whole. Searches run when somebody asks after a change.
  */
 import type { SnapshotCustomer, SnapshotGroup } from '../api/snapshot.ts';
 import type { Clock } from '../clock.ts';
-import { type EdgeState, type FoundPath, PathFinder, type PathTree } from './paths.ts';
+import type { SignFn } from '../envelope/index.ts';
+import { type Candidate, GroupChoice } from './group-choice.ts';
+import { linkMilli } from './link-cost.ts';
+import type { TakeResult } from './link-state-db.ts';
+import { type KnownLoad, LoadTable } from './load-table.ts';
+import { OwnLinks } from './own-links.ts';
+import type { FoundPath } from './paths.ts';
+import { RecordExchange, type SequenceStore } from './record-exchange.ts';
+import type { LinkEntry, LoadEntry } from './records.ts';
+import { Topology } from './topology.ts';
 
 export interface RoutesOptions {
   clock: Clock;
-  graceMs?: number;
+  sign: SignFn;
+  /** hands a record to a link */
+  send: (linkId: string, bytes: Uint8Array) => void;
+  sequence?: SequenceStore;
+  onTaken?: (result: TakeResult, bytes: Uint8Array) => void;
+  /** runs work soon, once for many changes; setImmediate by default */
+  defer?: (work: () => void) => void;
 }
 
 export interface NextHop {
@@ -33,62 +49,123 @@ export interface LinkFacts {
   backlogMs: number;
 }
 
-/** What a terminal says of one group's consumers there. */
-export interface GroupLoad {
-  consumers: number;
-  /** messages that wait for them */
-  waiting: number;
-  isDraining: boolean;
+/** A row of `mbus routes`. */
+export interface RouteRow {
+  terminalId: string;
+  /** terminal ids, this one first; null without a path */
+  path: string[] | null;
+  cost: number | null;
+  isWhole: boolean;
+  nextHop: string | null;
+  rttMs: number;
+  /** since the terminal's newest link-state record was heard, null without one */
+  recordAgeMs: number | null;
 }
 
-/** Searches with terminals left out are kept until something changes, at most this many. */
-const maxDetours = 64;
+/** After a new configuration others may still have the old one, and refuse what is new in it: it is told again. */
+const repeatAfterMs = 7_000;
 
 export class Routes {
-  readonly #clock: Clock;
-  readonly #graceMs: number;
-  readonly #facts = new Map<string, LinkFacts>();
-  readonly #lostAtMs = new Map<string, number>();
+  readonly #options: RoutesOptions;
+  readonly #own = new OwnLinks();
+  readonly #load = new LoadTable();
+  readonly #choice = new GroupChoice();
   readonly #listeners = new Set<() => void>();
-  readonly #detours = new Map<string, PathTree>();
+  readonly #lostAtMs = new Map<string, number>();
+  readonly #exchange: RecordExchange;
   #customer: SnapshotCustomer;
-  #finder: PathFinder;
-  #tree: PathTree | undefined;
+  #topology: Topology;
+  #isFresh = false;
   #isNewsQueued = false;
+  #isTellQueued = false;
+  #repeatAtMs = Number.POSITIVE_INFINITY;
 
   constructor(customer: SnapshotCustomer, options: RoutesOptions) {
-    this.#clock = options.clock;
-    this.#graceMs = options.graceMs ?? 3_000;
+    const { clock, sign, send, sequence, onTaken } = options;
+    this.#options = options;
     this.#customer = customer;
-    this.#finder = this.#layOut();
-    this.#changed();
+    this.#topology = new Topology(customer);
+    this.#exchange = new RecordExchange({
+      customerId: customer.id,
+      selfId: customer.terminalId,
+      clock,
+      sign,
+      send,
+      configOf: (terminalId) => this.#topology.configOf(terminalId),
+      ...(sequence === undefined ? {} : { sequence }),
+      ...(onTaken === undefined ? {} : { onTaken }),
+    });
   }
 
   configure(customer: SnapshotCustomer): void {
     this.#customer = customer;
-    this.#finder = this.#layOut();
+    const topology = new Topology(customer);
+    const isSame = topology.fingerprint === this.#topology.fingerprint;
+    this.#topology = topology;
+    for (const linkId of this.#own.linkIds) if (!topology.hasLink(linkId)) this.#forgetLink(linkId);
+    this.#choice.forget((groupId) => topology.hasGroup(groupId));
     this.#changed();
+    if (isSame) return;
+    this.#tellLinks();
+    this.#exchange.repeat();
+    this.#repeatAtMs = this.#now() + repeatAfterMs;
   }
 
+  /** What the link's session says: at each change of state, and about once a second. */
   linkChanged(linkId: string, facts: LinkFacts): void {
-    this.#facts.set(linkId, facts);
+    const operatorCost = this.#topology.operatorCost(linkId);
+    const wasUp = this.#own.isUp(linkId);
+    const isNews = this.#own.update(linkId, operatorCost, facts, this.#now());
+    const isUp = this.#own.isUp(linkId);
+    if (wasUp && !isUp) this.#exchange.linkDown(linkId);
+    if (isUp && !wasUp) this.#exchange.linkUp(linkId);
+    if (!isNews) return;
+    this.#changed();
+    this.#tellLinks();
+  }
+
+  /** A link-state or load record, from the neighbour at the other end of the link. */
+  takeRecord(linkId: string, bytes: Uint8Array): void {
+    const heard = this.#exchange.take(linkId, bytes);
+    if (heard?.record.kind === 'load') this.#load.set(heard.record.terminalId, heard.record.load, this.#now());
+    else if (heard?.isNews) this.#changed();
+  }
+
+  /** What the groups that live here have; told to the others when it is worth it. Call it as often as it is measured. */
+  announceLoad(rows: readonly LoadEntry[]): void {
+    this.#load.set(this.#customer.terminalId, rows, this.#now());
+    if (this.#load.isWorthTelling(rows, this.#now())) this.#exchange.announceLoad([...rows]);
+  }
+
+  /** What a terminal last said of a group, null when it said nothing lately. */
+  loadOf(groupId: string, terminalId: string): KnownLoad | null {
+    return this.#load.get(groupId, terminalId, this.#now());
+  }
+
+  /** Every half second or so: refreshes what is told, forgets what is old. */
+  tick(): void {
+    if (this.#now() >= this.#repeatAtMs) {
+      this.#repeatAtMs = Number.POSITIVE_INFINITY;
+      this.#exchange.repeat();
+    }
+    if (!this.#exchange.tick()) return;
+    const { terminalId: self } = this.#customer;
+    this.#load.keepOnly((id) => id === self || this.#exchange.db.get('load', id) !== undefined);
     this.#changed();
   }
 
   /** The own link to send on, which is up; no terminal in `avoid` is on the way. Null when there is no path. */
   nextHop(terminalId: string, avoid: readonly string[] = []): NextHop | null {
     const found = this.#find(terminalId, avoid);
-    const hop = found?.nextHop;
-    const { links, terminalId: self } = this.#customer;
-    const link = links.find(({ a, b }) => (a === self && b === hop) || (b === self && a === hop));
-    if (found === undefined || link === undefined || hop === undefined || hop === null) return null;
-    return { linkId: link.id, terminalId: hop, isWhole: found.isWhole };
+    if (found === undefined || found.nextHop === null) return null;
+    const linkId = this.#topology.ownLinkTo(found.nextHop);
+    return linkId === undefined ? null : { linkId, terminalId: found.nextHop, isWhole: found.isWhole };
   }
 
   /** Terminal ids, this one first. */
   path(terminalId: string): { path: string[]; cost: number; isWhole: boolean } | null {
     const found = this.#find(terminalId, []);
-    return found === undefined ? null : { path: found.path, cost: found.cost, isWhole: found.isWhole };
+    return found === undefined ? null : { path: found.path, cost: found.cost / 1_000, isWhole: found.isWhole };
   }
 
   /** A first hop is up; whether the rest is, `path` tells. */
@@ -98,8 +175,8 @@ export class Routes {
 
   /** Round trip over the path in milliseconds, 0 when unknown. */
   rttTo(terminalId: string): number {
-    const hop = this.nextHop(terminalId);
-    return hop === null ? 0 : (this.#facts.get(hop.linkId)?.rttMs ?? 0);
+    const path = this.#find(terminalId, [])?.path ?? [];
+    return path.slice(1).reduce((sum, id, index) => sum + this.#topology.rttMs(path[index]!, id), 0);
   }
 
   /** Calls back, soon and once for many changes, when paths may have changed. Returns the way to end it. */
@@ -108,93 +185,113 @@ export class Routes {
     return () => this.#listeners.delete(callback);
   }
 
-  /** The link to send on for this terminal, null when there is no path. */
-  linkTo(terminalId: string): string | null {
-    return this.nextHop(terminalId)?.linkId ?? null;
-  }
-
   /** The terminal for a group's next messages; one that never registered is better than none: the messages wait for it. */
   choose(group: SnapshotGroup, current: string | null): string | null {
-    const registered = group.terminals.filter((id) =>
-      this.#customer.terminals.some((each) => each.id === id && each.signKey !== null),
-    );
-    if (current !== null && registered.includes(current) && this.#mayStay(current)) return current;
-    const whole = registered.filter((id) => this.path(id)?.isWhole === true);
-    const best = group.policy === 'ordered' ? whole[0] : this.#nearest(whole);
-    if (best !== undefined) return best;
-    if (current !== null && registered.includes(current)) return current;
-    return this.#nearest(registered) ?? registered[0] ?? group.terminals[0] ?? null;
+    const registered = group.terminals.filter((id) => this.#topology.configOf(id) !== undefined);
+    if (registered.length === 0) return current ?? group.terminals[0] ?? null;
+    const candidates = registered.map((id) => this.#candidate(group, id));
+    return this.#choice.choose(group, candidates, current, this.#now());
   }
 
-  #mayStay(terminalId: string): boolean {
-    this.#default();
+  /** Whole paths that share no link and no terminal but the ends, cheapest first: what may fail without cutting it off. */
+  alternatives(terminalId: string): { path: string[]; cost: number }[] {
+    this.#refresh();
+    return this.#topology.disjointPaths(terminalId).map(({ path, cost }) => ({ path, cost: cost / 1_000 }));
+  }
+
+  table(): RouteRow[] {
+    const { terminals, terminalId: self } = this.#customer;
+    this.#refresh();
+    return terminals
+      .filter(({ id }) => id !== self)
+      .map(({ id }) => {
+        const found = this.#find(id, []);
+        const heardMs = this.#exchange.db.get('links', id)?.heardMs;
+        return {
+          terminalId: id,
+          path: found?.path ?? null,
+          cost: found === undefined ? null : found.cost / 1_000,
+          isWhole: found?.isWhole ?? false,
+          nextHop: found?.nextHop ?? null,
+          rttMs: this.rttTo(id),
+          recordAgeMs: heardMs === undefined ? null : this.#now() - heardMs,
+        };
+      });
+  }
+
+  /** What an own link costs now, operator's part included; null while it is not up. */
+  costOf(linkId: string): number | null {
+    const entry = this.#own.entry(linkId);
+    return entry === undefined ? null : linkMilli(this.#topology.operatorCost(linkId), entry.extraMilli) / 1_000;
+  }
+
+  #candidate(group: SnapshotGroup, terminalId: string): Candidate {
+    const found = this.#find(terminalId, []);
     const lostAtMs = this.#lostAtMs.get(terminalId);
-    return lostAtMs === undefined || this.#clock.monotonicMs() - lostAtMs < this.#graceMs;
-  }
-
-  #nearest(terminalIds: readonly string[]): string | undefined {
-    const rows = terminalIds.flatMap((id) => {
-      const found = this.#find(id, []);
-      return found === undefined ? [] : [{ id, cost: found.cost, site: this.#siteOf(id) }];
-    });
-    rows.sort((a, b) => a.cost - b.cost || (a.site < b.site ? -1 : 1));
-    return rows[0]?.id;
-  }
-
-  #siteOf(terminalId: string): string {
-    return this.#customer.terminals.find((each) => each.id === terminalId)?.site ?? '';
+    const site = this.#topology.siteOf(terminalId);
+    return {
+      terminalId,
+      cost: found === undefined ? Number.POSITIVE_INFINITY : found.cost / 1_000,
+      isWhole: found?.isWhole ?? false,
+      lostForMs: lostAtMs === undefined ? null : this.#now() - lostAtMs,
+      load: this.loadOf(group.id, terminalId),
+      idleForMs: this.#load.idleForMs(group.id, terminalId, this.#now()),
+      tie: group.policy === 'spread' ? this.#topology.scatter(terminalId) : site,
+    };
   }
 
   #find(terminalId: string, avoid: readonly string[]): FoundPath | undefined {
-    const best = this.#default().get(terminalId);
-    if (best === undefined || !avoid.some((id) => best.path.includes(id, 1))) return best;
-    if (avoid.includes(terminalId)) return undefined;
-    const key = [...avoid].sort().join(' ');
-    let detour = this.#detours.get(key);
-    if (detour === undefined) {
-      detour = this.#finder.from(this.#customer.terminalId, avoid);
-      if (this.#detours.size >= maxDetours) this.#detours.clear();
-      this.#detours.set(key, detour);
-    }
-    return detour.get(terminalId);
+    this.#refresh();
+    return this.#topology.find(terminalId, avoid);
   }
 
-  /** The paths of now; searched when somebody asks after a change. */
-  #default(): PathTree {
-    if (this.#tree !== undefined) return this.#tree;
-    const { links, terminals, terminalId } = this.#customer;
-    for (const [position, { id, a, b, cost }] of links.entries()) {
-      this.#finder.setEdge(position, cost, this.#stateOf(id, a === terminalId || b === terminalId));
+  /** Brings the weights of the links in line with what is known, if anything changed since. */
+  #refresh(): void {
+    if (this.#isFresh) return;
+    this.#isFresh = true;
+    const { db } = this.#exchange;
+    this.#topology.update(
+      (linkId) => this.#own.entry(linkId),
+      (terminalId) => db.get('links', terminalId)?.record.links,
+    );
+    for (const { id } of this.#customer.terminals) {
+      if (this.#topology.find(id, [])?.isWhole === true) this.#lostAtMs.delete(id);
+      else if (!this.#lostAtMs.has(id)) this.#lostAtMs.set(id, this.#now());
     }
-    const tree = this.#finder.from(terminalId);
-    this.#tree = tree;
-    for (const { id } of terminals) {
-      if (tree.get(id)?.isWhole === true) this.#lostAtMs.delete(id);
-      else if (!this.#lostAtMs.has(id)) this.#lostAtMs.set(id, this.#clock.monotonicMs());
-    }
-    return tree;
   }
 
-  #stateOf(linkId: string, isOwn: boolean): EdgeState {
-    if (!isOwn) return 'down';
-    const state = this.#facts.get(linkId)?.state;
-    return state === 'up' || state === 'degraded' ? 'up' : 'closed';
+  #forgetLink(linkId: string): void {
+    this.#own.remove(linkId);
+    this.#exchange.linkDown(linkId);
   }
 
-  #layOut(): PathFinder {
-    const { terminals, links } = this.#customer;
-    const nodes = terminals.map(({ id, mode, site }) => ({ node: id, isTransit: mode === 'server', name: site }));
-    return new PathFinder({ nodes, edges: links });
+  /** Many links that change together are one record. */
+  #tellLinks(): void {
+    if (this.#isTellQueued) return;
+    this.#isTellQueued = true;
+    this.#defer(() => {
+      this.#isTellQueued = false;
+      const links: LinkEntry[] = this.#own.entries().filter(({ linkId }) => this.#topology.hasLink(linkId));
+      this.#exchange.announceLinks(links);
+    });
   }
 
   #changed(): void {
-    this.#tree = undefined;
-    this.#detours.clear();
+    this.#isFresh = false;
     if (this.#isNewsQueued) return;
     this.#isNewsQueued = true;
-    setImmediate(() => {
+    this.#defer(() => {
       this.#isNewsQueued = false;
       for (const listener of this.#listeners) listener();
     });
+  }
+
+  #defer(work: () => void): void {
+    const { defer = setImmediate } = this.#options;
+    defer(work);
+  }
+
+  #now(): number {
+    return this.#options.clock.monotonicMs();
   }
 }

@@ -21,6 +21,15 @@ export interface TerminalMetrics {
   groupConsumers: Gauge<'customer' | 'topic' | 'group'>;
   linkUp: Gauge<'customer' | 'peer'>;
   linkRtt: Gauge<'customer' | 'peer'>;
+  linkJitter: Gauge<'customer' | 'peer'>;
+  linkLoss: Gauge<'customer' | 'peer'>;
+  linkBacklog: Gauge<'customer' | 'peer'>;
+  linkCost: Gauge<'customer' | 'peer'>;
+  linkRedials: Counter<'customer' | 'peer'>;
+  routingRecords: Counter<'customer' | 'outcome'>;
+  routingRefused: Counter<'customer' | 'reason'>;
+  routingSent: Counter<'customer'>;
+  routingSentBytes: Counter<'customer'>;
   outgoing: Gauge<'customer' | 'topic' | 'group'>;
   pending: Gauge<'customer' | 'topic' | 'group'>;
 }
@@ -76,6 +85,29 @@ export function createTerminalMetrics(registry: Registry): TerminalMetrics {
     ]),
     linkUp: gauge('mbus_link_up', '1 while the link is up', ['customer', 'peer']),
     linkRtt: gauge('mbus_link_rtt_seconds', 'Smoothed round trip of hellos', ['customer', 'peer']),
+    linkJitter: gauge('mbus_link_jitter_seconds', 'Mean change from one round trip to the next', ['customer', 'peer']),
+    linkLoss: gauge('mbus_link_loss_ratio', 'Unanswered of the last 32 hellos', ['customer', 'peer']),
+    linkBacklog: gauge('mbus_link_backlog_seconds', 'How long what waits for the link will take', ['customer', 'peer']),
+    linkCost: gauge('mbus_link_cost', 'What the link costs now as this end announces it, 0 while it is not up', [
+      'customer',
+      'peer',
+    ]),
+    linkRedials: counter('mbus_link_redials_total', 'Times the link was dialled anew because it carried nothing', [
+      'customer',
+      'peer',
+    ]),
+    routingRecords: counter('mbus_routing_records_total', 'Routing records heard: newer, known, own or refused', [
+      'customer',
+      'outcome',
+    ]),
+    routingRefused: counter('mbus_routing_records_refused_total', 'Routing records refused, by reason', [
+      'customer',
+      'reason',
+    ]),
+    routingSent: counter('mbus_routing_records_sent_total', 'Routing records handed to links', ['customer']),
+    routingSentBytes: counter('mbus_routing_sent_bytes_total', 'Bytes of routing records handed to links', [
+      'customer',
+    ]),
     outgoing: gauge('mbus_group_outgoing_messages', 'Waiting here for a group at another site', [
       'customer',
       'topic',

@@ -17,12 +17,13 @@ import { BusError, errorText, isBusError } from '../errors.ts';
 import { GroupKeeper, type HeldGroup, removeLeftOvers } from '../groups/index.ts';
 import type { TerminalKeys } from '../keys/index.ts';
 import type { Logger } from '../log.ts';
-import { Routes } from '../routing/index.ts';
+import { Routes, type SequenceStore } from '../routing/index.ts';
 import { createOpener, createSealer, type Opener, type Sealer } from '../sealing/index.ts';
 import type { LinkSide, SiteServer } from '../site/index.ts';
-import { LinkSession } from '../transit/index.ts';
+import type { LinkSession } from '../transit/index.ts';
 import { Carrying } from './carrying.ts';
 import { Inbound } from './inbound.ts';
+import { Links } from './links.ts';
 import { createOutbound } from './outbound.ts';
 import { RouteWatch } from './route-watch.ts';
 import type { TerminalMetrics } from './terminal-metrics.ts';
@@ -35,6 +36,8 @@ export interface TerminalOptions {
   /** 32 bytes, for the MAC of markers */
   markerKey: Uint8Array;
   serviceKey: () => PublicKeyLike;
+  /** numbers of routing records, which outlive the process */
+  sequence: SequenceStore;
   metrics: TerminalMetrics;
   clock: Clock;
   log: Logger;
@@ -43,12 +46,6 @@ export interface TerminalOptions {
 export interface Problem {
   code: string;
   text: string;
-}
-
-interface Link {
-  side: LinkSide;
-  nc: NatsConnection;
-  session: LinkSession;
 }
 
 interface Parts {
@@ -68,7 +65,7 @@ export class Terminal {
   readonly #routes: Routes;
   readonly #watch: RouteWatch;
   readonly #carrying: Carrying;
-  readonly #links = new Map<string, Link>();
+  readonly #links: Links;
   readonly #sessions = new Map<string, LinkSession>();
   readonly #topics = new Map<string, TopicRuntime>();
   readonly #problems = new Map<string, Problem>();
@@ -84,8 +81,9 @@ export class Terminal {
     this.#snapshot = snapshot;
     this.#options = options;
     const { site, metrics, clock, log } = options;
-    this.#routes = new Routes(customer, { clock });
+    this.#routes = this.#createRoutes();
     const routes = this.#routes;
+    this.#links = this.#createLinks();
     this.#carrying = new Carrying({ site, customer, routes, sessions: this.#sessions, metrics, clock, log });
     this.#watch = new RouteWatch({
       routes,
@@ -105,7 +103,7 @@ export class Terminal {
   }
 
   get links(): ReadonlyMap<string, { side: LinkSide; session: LinkSession }> {
-    return this.#links;
+    return this.#links.all;
   }
 
   /** What it carries for others, and the ways envelopes came. */
@@ -156,7 +154,7 @@ export class Terminal {
     this.#snapshot = snapshot;
     this.#routes.configure(customer);
     await this.#attempt('transit', () => this.#carrying.configure(customer));
-    await this.#configureLinks();
+    await this.#links.configure((what, work) => this.#attempt(what, work));
     await this.#configureTopics();
     this.#parts?.arrivals.configure(this.#arrivalConfig());
     this.#parts?.groups.configure(customer, this.#heldGroups());
@@ -172,15 +170,47 @@ export class Terminal {
     clearInterval(this.#timer);
     this.#parts?.groups.stop();
     for (const topic of this.#topics.values()) topic.stop();
-    for (const { session, nc } of this.#links.values()) {
-      session.stop();
-      await nc.close();
-    }
+    await this.#links.stop();
     this.#watch.stop();
     await this.#carrying.stop();
     this.#parts?.sealer.stop();
     this.#parts?.opener.stop();
     await this.#parts?.nc.close();
+  }
+
+  #createRoutes(): Routes {
+    const { keys, sequence, metrics, clock } = this.#options;
+    const labels = { customer: this.#customer.name };
+    return new Routes(this.#customer, {
+      clock,
+      sign: keys.sign,
+      send: (linkId, record) => {
+        this.#sessions.get(linkId)?.flood(record);
+        metrics.routingSent.inc(labels);
+        metrics.routingSentBytes.inc(labels, record.length);
+      },
+      sequence,
+      onTaken: (result) => {
+        metrics.routingRecords.inc({ ...labels, outcome: result.outcome });
+        if (result.outcome === 'refused') metrics.routingRefused.inc({ ...labels, reason: result.reason });
+      },
+    });
+  }
+
+  #createLinks(): Links {
+    const { site, metrics, clock, log } = this.#options;
+    return new Links({
+      site,
+      customer: this.#customer,
+      routes: this.#routes,
+      sessions: this.#sessions,
+      onFrame: async (frame) => this.#parts?.inbound.takeFrame(frame),
+      onNote: (frame) => this.#parts?.inbound.takeNote(frame),
+      onUp: (linkId) => this.#carrying.receipts.linkUp(linkId),
+      metrics,
+      clock,
+      log,
+    });
   }
 
   #createInbound(arrivals: Arrivals): Inbound {
@@ -212,48 +242,6 @@ export class Terminal {
     const session = this.#sessions.get(this.#routes.nextHop(terminalId)?.linkId ?? '');
     const rate = session?.rateBytesPerSecond ?? 0;
     return rate === 0 ? 0 : ((session?.backlogBytes ?? 0) / rate) * 1000;
-  }
-
-  async #configureLinks(): Promise<void> {
-    const { site } = this.#options;
-    const sides = site.links.filter((side) => side.customerId === this.#customer.id);
-    for (const [linkId, link] of this.#links) {
-      if (sides.some((side) => side.linkId === linkId)) continue;
-      link.session.stop();
-      this.#links.delete(linkId);
-      this.#sessions.delete(linkId);
-      await link.nc.close();
-    }
-    for (const side of sides) {
-      if (!this.#links.has(side.linkId)) await this.#attempt(`link ${side.linkId}`, () => this.#openLink(side));
-    }
-  }
-
-  async #openLink(side: LinkSide): Promise<void> {
-    const { site, clock, log, metrics } = this.#options;
-    const { linkId, selfSite, peerSite, peerName } = side;
-    const nc = await site.connect({ link: linkId }, { name: `link to ${peerName}` });
-    const inbound = this.#parts?.inbound;
-    const labels = { customer: this.#customer.name, peer: peerName };
-    const session: LinkSession = new LinkSession({
-      nc,
-      linkId,
-      self: selfSite,
-      peer: peerSite,
-      peerName,
-      clock,
-      log: log.child({ link: linkId }),
-      onFrame: async (frame) => inbound?.takeFrame(frame),
-      onNote: (frame) => inbound?.takeNote(frame),
-      onState: (state) => {
-        metrics.linkUp.set(labels, state === 'up' ? 1 : 0);
-        if (state === 'up') this.#carrying.receipts.linkUp(linkId);
-        this.#routes.linkChanged(linkId, { state, rttMs: session.rttMs, jitterMs: 0, lossRatio: 0, backlogMs: 0 });
-      },
-    });
-    this.#links.set(linkId, { side, nc, session });
-    this.#sessions.set(linkId, session);
-    session.start();
   }
 
   async #configureTopics(): Promise<void> {
@@ -329,7 +317,7 @@ export class Terminal {
     return new GroupKeeper(this.#customer, {
       nc,
       jsm,
-      routes: { path: (id) => this.#routes.path(id), loadOf: () => null, announceLoad: () => undefined },
+      routes: this.#routes,
       createShipper: (flow, topic) => this.#createShipper(sealer, flow, topic),
       onMoved: ({ topic, group }, messages) =>
         metrics.messagesMoved.inc({ topic: topic.name, group: group.name }, messages),
@@ -392,6 +380,7 @@ export class Terminal {
   }
 
   #tick(): void {
+    this.#routes.tick();
     for (const topic of this.#topics.values()) topic.tick();
   }
 

@@ -1,22 +1,28 @@
 /**
- * One end of a link: hellos that decide whether it is up, and frames as core NATS request and reply inside a window.
+ * One end of a link: hellos that measure it and decide whether it is up, frames as core NATS request and reply inside a
+ * window, and what needs no answer: notes and routing records.
  *
  * Subjects (the leaf user's permissions allow no others): what I send is under `mb.l.<self>.<peer>.`, what I hear under
  * `mb.l.<peer>.<self>.`; replies to me come under `….r.` there.
  *
- *   down ──a hello answered──▶ up ──nothing heard for silentAfterMs──▶ silent ──anything heard──▶ up
- *    ▲                          └──────────── the server says the leaf connection closed ───────────┐
- *    └──────────────────────────────────────────────────────────────────────────────────────────────┘ (also from silent)
- * When it leaves `up`, every frame under way fails with E_LINK_DOWN: its sender knows nothing of its fate and sends again.
+ *                              ┌─loss or RTT far above normal─▶ degraded
+ *   down ──a hello answered──▶ up ◀────────back to normal────────┘   │
+ *    ▲                          ├──nothing heard for silentAfterMs───┴─▶ silent ──anything heard──▶ up
+ *    └──the server says that the leaf connection closed, or that nobody listens (from each of the three)
+ *
+ * Degraded is up, at a higher cost. When it is neither any more, every frame under way fails with E_LINK_DOWN: its sender knows nothing of its fate and sends again.
  */
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import type { Clock } from '../clock.ts';
 import { BusError, type ErrorCode, errorText, isBusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { statusCode } from '../nats/index.ts';
+import type { LinkFacts } from '../routing/index.ts';
+import { LinkHealth } from './link-health.ts';
 import { LinkWindow } from './link-window.ts';
+import { Redialer } from './redialer.ts';
 
-export type LinkState = 'down' | 'up' | 'silent';
+export type LinkState = LinkFacts['state'];
 
 export interface LinkSessionOptions {
   nc: NatsConnection;
@@ -35,14 +41,26 @@ export interface LinkSessionOptions {
   /** a frame that needs no answer */
   onNote: (frame: Uint8Array) => void;
   onState: (state: LinkState, reason: string) => void;
+  /** a routing record of the peer's, or one it passes on */
+  onRecord: (bytes: Uint8Array) => void;
+  /** what is measured: at each change of state and about once a second */
+  onFacts: (facts: LinkFacts) => void;
+  /** at the end that dials: has the connection made anew */
+  redial?: () => Promise<void>;
+  /** whether nats-server holds a leaf connection for the link */
+  isConnected?: () => boolean;
 }
 
 /** First byte of a reply. */
 const answer = { stored: 0, busy: 1, refused: 2 } as const;
 const frameTimeoutMs = 60_000;
+const defaultHelloMs = 250;
 /** many messages in one frame; a single one may be larger */
 const largestFrameBytes = 1_114_112;
 const noResponders = 503;
+const factsEveryMs = 1_000;
+/** the server's word that nobody listens holds for this long */
+const wordMs = 2_000;
 const noBytes = new Uint8Array(0);
 const decoder = new TextDecoder();
 
@@ -57,6 +75,8 @@ export class LinkSession {
   readonly #out: string;
   readonly #in: string;
   readonly #window = new LinkWindow();
+  readonly #health = new LinkHealth();
+  readonly #redialer: Redialer | undefined;
   readonly #pending = new Map<string, Pending>();
   #subscription: Subscription | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -64,8 +84,9 @@ export class LinkSession {
   #reason = 'not connected yet';
   #sinceMs: number;
   #lastHeardMs = Number.NEGATIVE_INFINITY;
-  #rttMs: number | null = null;
-  #helloSentAt = new Map<string, number>();
+  #nobodyAtMs = Number.NEGATIVE_INFINITY;
+  #factsAtMs = Number.NEGATIVE_INFINITY;
+  #beatAtMs = 0;
   #serial = 0;
 
   constructor(options: LinkSessionOptions) {
@@ -73,10 +94,17 @@ export class LinkSession {
     this.#out = `mb.l.${options.self}.${options.peer}.`;
     this.#in = `mb.l.${options.peer}.${options.self}.`;
     this.#sinceMs = options.clock.wallMs();
+    const { redial, isConnected = () => this.#state === 'silent' } = options;
+    this.#redialer = redial === undefined ? undefined : new Redialer({ redial, isConnected });
   }
 
   get state(): LinkState {
     return this.#state;
+  }
+
+  /** up or degraded: frames can be sent */
+  get isUp(): boolean {
+    return this.#state === 'up' || this.#state === 'degraded';
   }
 
   get reason(): string {
@@ -90,12 +118,19 @@ export class LinkSession {
 
   /** smoothed round trip of hellos, null until measured */
   get rttMs(): number | null {
-    return this.#rttMs;
+    return this.#health.rttMs;
+  }
+
+  get facts(): LinkFacts {
+    const { rttMs, jitterMs, lossRatio } = this.#health;
+    const rate = this.#window.rateBytesPerSecond;
+    const backlogMs = rate === 0 ? 0 : (this.backlogBytes / rate) * 1_000;
+    return { state: this.#state, rttMs, jitterMs, lossRatio, backlogMs };
   }
 
   /** bytes under way or waiting for the window */
   get backlogBytes(): number {
-    return this.#window.usedBytes;
+    return this.#window.usedBytes + this.#window.waitingBytes;
   }
 
   /** bytes a second while it was busy, 0 until measured */
@@ -111,7 +146,7 @@ export class LinkSession {
   /** Whether compressing is worth the CPU here: a long way, or a thin line. */
   get isSlow(): boolean {
     const rate = this.#window.rateBytesPerSecond;
-    return (this.#rttMs ?? 0) > 15 || (rate > 0 && rate < 12_500_000);
+    return (this.#health.rttMs ?? 0) > 15 || (rate > 0 && rate < 12_500_000);
   }
 
   /** The largest frame of several messages that does not hog the link: a fraction of the window. */
@@ -120,12 +155,13 @@ export class LinkSession {
   }
 
   start(): void {
-    const { nc, helloMs = 250 } = this.#options;
+    const { nc, clock, helloMs = defaultHelloMs } = this.#options;
     this.#subscription = nc.subscribe(`${this.#in}>`, {
       callback: (error, message) => {
         if (error === null) this.#receive(message);
       },
     });
+    this.#beatAtMs = clock.monotonicMs();
     this.#hello();
     this.#timer = setInterval(() => this.#beat(), helloMs);
   }
@@ -159,11 +195,16 @@ export class LinkSession {
 
   /** Sends a frame that needs no answer; lost when the link is down. */
   note(frame: Uint8Array): void {
-    if (this.#state === 'up') this.#options.nc.publish(`${this.#out}n`, frame);
+    if (this.isUp) this.#options.nc.publish(`${this.#out}n`, frame);
+  }
+
+  /** Sends a routing record; lost when the link is down. */
+  flood(record: Uint8Array): void {
+    if (this.isUp) this.#options.nc.publish(`${this.#out}s`, record);
   }
 
   #mustBeUp(): void {
-    if (this.#state === 'up') return;
+    if (this.isUp) return;
     throw new BusError('E_LINK_DOWN', `link to ${this.#options.peerName} is ${this.#state}: ${this.#reason}`);
   }
 
@@ -189,6 +230,7 @@ export class LinkSession {
     this.#heard();
     if (token === 'f') void this.#takeFrame(message);
     else if (token === 'n') this.#options.onNote(message.data);
+    else if (token === 's') this.#options.onRecord(message.data);
     else if (token === 'h') message.respond(noBytes);
     else if (token.startsWith('r.')) this.#settle(token, message.data);
     else if (token.startsWith('rh.')) this.#measure(token);
@@ -196,7 +238,7 @@ export class LinkSession {
 
   /** The server itself answered: no leaf connection, or no sidecar at its other end. */
   #nobodyThere(token: string): void {
-    this.#helloSentAt.delete(token);
+    this.#nobodyAtMs = this.#options.clock.monotonicMs();
     const pending = this.#pending.get(token);
     if (pending !== undefined) {
       this.#pending.delete(token);
@@ -231,11 +273,36 @@ export class LinkSession {
   }
 
   #beat(): void {
-    const { clock, silentAfterMs = 2_500 } = this.#options;
-    const quietMs = clock.monotonicMs() - this.#lastHeardMs;
-    if (this.#state === 'up' && quietMs > silentAfterMs)
+    const { clock, helloMs = defaultHelloMs, silentAfterMs = 2_500 } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const quietMs = nowMs - this.#lastHeardMs;
+    // after a late beat this process itself was busy: what has arrived meanwhile is read first
+    const isLate = nowMs - this.#beatAtMs > 4 * helloMs;
+    this.#beatAtMs = nowMs;
+    if (this.isUp && !isLate) this.#judge(nowMs);
+    if (this.isUp && !isLate && quietMs > silentAfterMs)
       this.#enter('silent', `nothing heard for ${Math.round(quietMs)} ms`);
+    if (!this.isUp) this.#redial(nowMs);
+    if (nowMs - this.#factsAtMs >= factsEveryMs) this.#tellFacts(nowMs);
     this.#hello();
+  }
+
+  #judge(nowMs: number): void {
+    this.#health.beat(nowMs);
+    const { isDegraded, lossRatio, rttMs } = this.#health;
+    const measured = `${Math.round(100 * lossRatio)} % loss, ${Math.round(rttMs ?? 0)} ms round trip`;
+    this.#enter(isDegraded ? 'degraded' : 'up', isDegraded ? measured : '');
+  }
+
+  #redial(nowMs: number): void {
+    const { log, peerName: peer } = this.#options;
+    if (this.#redialer?.beat(nowMs, nowMs - this.#nobodyAtMs < wordMs))
+      log.warn({ event: 'link.redial', peer, state: this.#state }, `link to ${peer} is dialled anew`);
+  }
+
+  #tellFacts(nowMs: number): void {
+    this.#factsAtMs = nowMs;
+    this.#options.onFacts(this.facts);
   }
 
   #hello(): void {
@@ -243,18 +310,13 @@ export class LinkSession {
     if (nc.isClosed()) return;
     this.#serial += 1;
     const token = `rh.${this.#serial}`;
-    if (this.#helloSentAt.size > 64) this.#helloSentAt.clear();
-    this.#helloSentAt.set(token, clock.monotonicMs());
+    this.#health.sent(token, clock.monotonicMs());
     nc.publish(`${this.#out}h`, noBytes, { reply: `${this.#in}${token}` });
   }
 
   #measure(token: string): void {
-    const sentAt = this.#helloSentAt.get(token);
-    if (sentAt === undefined) return;
-    this.#helloSentAt.delete(token);
-    const sample = this.#options.clock.monotonicMs() - sentAt;
-    this.#rttMs = this.#rttMs === null ? sample : this.#rttMs * 0.875 + sample * 0.125;
-    this.#enter('up', '');
+    const isAnswer = this.#health.answered(token, this.#options.clock.monotonicMs());
+    if (isAnswer && !this.isUp) this.#enter('up', '');
   }
 
   #heard(): void {
@@ -265,11 +327,14 @@ export class LinkSession {
   #enter(state: LinkState, reason: string): void {
     if (state === this.#state) return;
     const { clock, log, peerName: peer } = this.#options;
+    const wasUp = this.isUp;
     this.#state = state;
     this.#reason = reason;
     this.#sinceMs = clock.wallMs();
     log.info({ event: `link.${state}`, peer, reason }, `link to ${peer} is ${state}`);
-    if (state !== 'up') this.#failAll(new BusError('E_LINK_DOWN', `link to ${peer} is ${state}: ${reason}`));
+    if (this.isUp) this.#redialer?.reset();
+    else if (wasUp) this.#failAll(new BusError('E_LINK_DOWN', `link to ${peer} is ${state}: ${reason}`));
+    this.#tellFacts(clock.monotonicMs());
     this.#options.onState(state, reason);
   }
 
@@ -280,7 +345,7 @@ export class LinkSession {
       clearTimeout(each.deadline);
       each.reject(error);
     }
-    this.#helloSentAt.clear();
+    this.#health.reset();
     this.#window.reset(error);
   }
 }

@@ -45,6 +45,11 @@ export class LinkWindow {
     return this.#usedBytes;
   }
 
+  /** bytes that wait for room */
+  get waitingBytes(): number {
+    return [...this.#waiters.values()].flat().reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
   /** Bytes a second while the window was in use; 0 until something was measured. */
   get rateBytesPerSecond(): number {
     return this.#rateBytesPerMs * 1000;
