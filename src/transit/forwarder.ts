@@ -53,8 +53,11 @@ const leastUnderWay = 1024 * 1024;
 const mostUnderWay = 16 * 1024 * 1024;
 const laneFrames = 32;
 const maxRefusals = 3;
-const busyBeforeTail = 3;
+const failuresBeforeTail = 3;
+const maxRestMs = 2_000;
 const fullAt = 0.8;
+/** until routes know it too */
+const linkDownRestMs = 20;
 
 export class Forwarder {
   readonly #options: ForwarderOptions;
@@ -139,7 +142,7 @@ export class Forwarder {
     if (lane.isPlaced || lane.timer !== undefined) return;
     const entry = lane.peek();
     if (entry === undefined) {
-      if (lane.underWay === 0) this.#lanes.delete(lane.key);
+      if (lane.underWay === 0 && this.#lanes.get(lane.key) === lane) this.#lanes.delete(lane.key);
       return;
     }
     if (lane.underWay >= laneFrames) return;
@@ -172,6 +175,7 @@ export class Forwarder {
       const lane = ring.shift();
       if (lane === undefined) break;
       lane.isPlaced = false;
+      if (lane.timer !== undefined) continue;
       const entry = lane.take();
       if (entry !== undefined) void this.#send(linkId, link, lane, entry);
       this.#place(lane);
@@ -237,23 +241,28 @@ export class Forwarder {
     const isRefused = isBusError(error, 'E_PEER_REFUSED');
     const isBusy = isBusError(error, 'E_PEER_BUSY', 'E_TIMEOUT');
     if (isRefused) entry.refusals += 1;
-    if (isRefused || isBusy) entry.isSplit = true;
-    lane.failures += 1;
+    if (isRefused || isBusy) {
+      entry.isSplit = true;
+      entry.failures += 1;
+    }
     lane.stuckSinceMs ??= clock.monotonicMs();
     for (const id of terminalIds) {
       const state = entry.left.get(id);
       if (state !== undefined) state.isSending = false;
     }
-    const isTail = (isRefused || isBusy) && lane.failures >= busyBeforeTail;
-    if (isTail) entry.order = lane.lastOrder + 1;
+    // one that cannot be stored now must not hold back those behind it for long
+    if (entry.failures >= failuresBeforeTail) entry.order = lane.lastOrder + 1;
     for (const id of terminalIds) if (entry.left.has(id)) this.#laneOf(entry, id).insert(entry);
-    log.debug({ event: 'transit.not-sent', reason: errorText(error), failures: lane.failures }, 'sends it again');
+    log.debug({ event: 'transit.not-sent', reason: errorText(error), failures: entry.failures }, 'sends it again');
     if (entry.refusals >= maxRefusals) this.#release(lane, entry, errorText(error));
-    this.#rest(lane, isBusError(error, 'E_LINK_DOWN') ? 20 : backoffMs(lane.failures, 50, isRefused ? 5_000 : 2_000));
+    for (const id of terminalIds) this.#rest(this.#laneOf(entry, id), isBusError(error, 'E_LINK_DOWN'));
   }
 
-  #rest(lane: Lane, ms: number): void {
-    clearTimeout(lane.timer);
+  /** What was under way together fails together and counts once. */
+  #rest(lane: Lane, isLinkDown: boolean): void {
+    if (lane.timer !== undefined) return;
+    lane.failures += 1;
+    const ms = isLinkDown ? linkDownRestMs : backoffMs(lane.failures, 50, maxRestMs);
     lane.timer = setTimeout(() => {
       lane.timer = undefined;
       this.#place(lane);

@@ -25,6 +25,8 @@ export interface TransitEntry {
   /** each destination is sent for itself */
   isSplit: boolean;
   refusals: number;
+  /** times that a next hop was busy or refused it */
+  failures: number;
   /** it could not be stored: what is not on its way already stays with the sender */
   isWithdrawn: boolean;
 }

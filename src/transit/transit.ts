@@ -159,7 +159,7 @@ export class Transit {
     const terminalIds = new Set(index.assignments.map(({ terminalId }) => terminalId));
     const left = new Map([...terminalIds].map((id) => [id, { isSending: false, isQueued: false }]));
     const path = [...index.path, this.#options.terminalId];
-    const state = { isSplit: false, refusals: 0, isWithdrawn: false };
+    const state = { isSplit: false, refusals: 0, failures: 0, isWithdrawn: false };
     return { seq: null, bytes: null, size, flow, index, path, order, left, ...state };
   }
 
