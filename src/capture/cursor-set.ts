@@ -35,6 +35,8 @@ export interface CursorSetOptions {
   largestMessageBytes: () => number;
   /** the terminal that should serve the group from now on, given the one that serves it; null when there is none */
   choose: (groupId: string, current: string | null) => string | null;
+  /** whether the group gives up what is under way to the terminal, because it stays away */
+  isLost: (groupId: string, terminalId: string) => boolean;
   clock: Clock;
   log: Logger;
 }
@@ -164,6 +166,7 @@ export class CursorSet {
       this.#isStepQueued = false;
       await this.#removeFinished();
       await this.#reassign();
+      await this.#giveUpLost();
       await this.#splitBlocked();
       await this.#splitLaggards();
       await this.#join();
@@ -301,6 +304,23 @@ export class CursorSet {
         const terminalId = this.#options.choose(duty.groupId, duty.terminalId);
         if (terminalId === null || terminalId === duty.terminalId) continue;
         await this.#moveDuty(cursor, duty, terminalId);
+      }
+    }
+  }
+
+  /** What is under way to a terminal that stays away goes elsewhere, where the group says so: it may arrive at both. */
+  async #giveUpLost(): Promise<void> {
+    const { choose, isLost, log, stream } = this.#options;
+    for (const cursor of [...this.#cursors.values()]) {
+      for (const duty of cursor.duties) {
+        if (!isLost(duty.groupId, duty.terminalId)) continue;
+        const terminalId = choose(duty.groupId, duty.terminalId);
+        if (terminalId === null || isLost(duty.groupId, terminalId)) continue;
+        const others = cursor.duties.filter((each) => each !== duty);
+        await this.#save(cursor, [...others, { ...duty, terminalId }]);
+        cursor.rewind('another terminal takes over');
+        const fields = { stream: stream.name, group: duty.groupId, was: duty.terminalId, is: terminalId };
+        log.warn({ event: 'capture.given-up', ...fields }, 'what a lost terminal may have goes to another one too');
       }
     }
   }

@@ -179,6 +179,14 @@ export class Routes {
     return path.slice(1).reduce((sum, id, index) => sum + this.#topology.rttMs(path[index]!, id), 0);
   }
 
+  /** Since when no whole path leads there, milliseconds; null while one does. A terminal that is not configured is lost. */
+  lostForMs(terminalId: string): number | null {
+    this.#refresh();
+    if (this.#topology.configOf(terminalId) === undefined) return Number.POSITIVE_INFINITY;
+    const lostAtMs = this.#lostAtMs.get(terminalId);
+    return lostAtMs === undefined ? null : this.#now() - lostAtMs;
+  }
+
   /** Calls back, soon and once for many changes, when paths may have changed. Returns the way to end it. */
   onChange(callback: () => void): () => void {
     this.#listeners.add(callback);
@@ -227,13 +235,12 @@ export class Routes {
 
   #candidate(group: SnapshotGroup, terminalId: string): Candidate {
     const found = this.#find(terminalId, []);
-    const lostAtMs = this.#lostAtMs.get(terminalId);
     const site = this.#topology.siteOf(terminalId);
     return {
       terminalId,
       cost: found === undefined ? Number.POSITIVE_INFINITY : found.cost / 1_000,
       isWhole: found?.isWhole ?? false,
-      lostForMs: lostAtMs === undefined ? null : this.#now() - lostAtMs,
+      lostForMs: this.lostForMs(terminalId),
       load: this.loadOf(group.id, terminalId),
       idleForMs: this.#load.idleForMs(group.id, terminalId, this.#now()),
       tie: group.policy === 'spread' ? this.#topology.scatter(terminalId) : site,

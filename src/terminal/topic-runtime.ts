@@ -144,7 +144,12 @@ export class TopicRuntime {
       return group === undefined ? null : routes.choose(group, current);
     };
     const largestMessageBytes = (): number => this.#capture?.info.config.max_msg_size ?? 0;
-    const cursors = new CursorSet({ nc, jsm, stream, shipper, largestMessageBytes, choose, clock, log });
+    const isLost = (groupId: string, id: string): boolean => {
+      const group = this.#topic.groups.find((each) => each.id === groupId);
+      if (group?.onTerminalLoss !== 'reassign') return false;
+      return (routes.lostForMs(id) ?? 0) >= group.reassignAfterMs;
+    };
+    const cursors = new CursorSet({ nc, jsm, stream, shipper, largestMessageBytes, choose, isLost, clock, log });
     await cursors.open();
     this.#cursors = cursors;
     return cursors;
