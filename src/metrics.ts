@@ -5,6 +5,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { BusError } from './errors.ts';
 
 export interface HealthSource {
   /** empty when ready, else one plain sentence per reason */
@@ -55,7 +56,11 @@ export async function serveMonitoring(
     }
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const { host, port } = address;
+      if (cause.code !== 'EADDRINUSE') return reject(cause);
+      reject(new BusError('E_PORT_TAKEN', `monitoring: ${host}:${port} is taken`, { cause, details: { host, port } }));
+    });
     server.listen(address.port, address.host, resolve);
   });
   const { port } = server.address() as AddressInfo;

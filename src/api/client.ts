@@ -32,6 +32,8 @@ export interface ControlClientOptions {
 }
 
 const defaultTimeoutMs = 5_000;
+/** one transaction over the whole bus: thousands of rows */
+const applyTimeoutMs = 60_000;
 const firstAttemptMs = 2_000;
 const noResponders = 503;
 
@@ -61,8 +63,9 @@ class NatsControlClient implements ControlClient {
   async call<M extends MethodName>(
     method: M,
     request: RequestOf<M>,
-    { timeoutMs = defaultTimeoutMs, signal }: { timeoutMs?: number; signal?: AbortSignal } = {},
+    options: { timeoutMs?: number; signal?: AbortSignal } = {},
   ): Promise<ResponseOf<M>> {
+    const { timeoutMs = method === 'bus.apply' ? applyTimeoutMs : defaultTimeoutMs, signal } = options;
     const deadline = this.#clock.monotonicMs() + timeoutMs;
     try {
       return await this.#ask(method, request, deadline, signal);
