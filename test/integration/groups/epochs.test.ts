@@ -1,0 +1,153 @@
+/**
+ *   publisher ─▶ stream orders ─▶ cursors ─▶ a shipper that keeps what is sent to which terminal
+ *
+ * Cursors over a real capture stream; the terminals are the test's own.
+ */
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { expect, test } from 'vitest';
+import type { SnapshotTopic } from '../../../src/api/snapshot.ts';
+import { CursorSet, ensureCaptureStream, type Shipment, type Shipper } from '../../../src/capture/index.ts';
+import { systemClock } from '../../../src/clock.ts';
+import { RangeSet } from '../../../src/envelope/index.ts';
+import { silentLogger } from '../../../src/log.ts';
+import { fixedUuid } from '../../support/envelopes.ts';
+import { eventually, testScope } from '../../support/nats-server.ts';
+import { startJetStream } from '../../support/transit.ts';
+
+const scope = testScope();
+const [east, west, group] = ['east', 'west', 'group'].map(fixedUuid) as [string, string, string];
+
+const topic: SnapshotTopic = {
+  id: fixedUuid('orders'),
+  name: 'orders',
+  scope: 'bus',
+  maxBytes: 64 * 1024 * 1024,
+  maxTransitAgeMs: 3_600_000,
+  strict: false,
+  dedupeMs: 1_000,
+  groups: [],
+};
+
+/** Next hops that store everything and terminals that receipt only what the test says. */
+class Terminals implements Shipper {
+  readonly sent = new Map<string, RangeSet>();
+  readonly down = new Set<string>();
+
+  isReachable(terminalId: string): boolean {
+    return !this.down.has(terminalId);
+  }
+
+  isCarriable(): boolean {
+    return true;
+  }
+
+  maxShipmentBytes(): number {
+    return 100_000;
+  }
+
+  receiptTerms(): ReturnType<Shipper['receiptTerms']> {
+    return { patienceMs: Number.POSITIVE_INFINITY, changedAtMs: 0, brokenAtMs: 0, shortPatienceMs: 1_000 };
+  }
+
+  async park(): Promise<void> {}
+
+  async ship({ messages, duties }: Shipment): Promise<void> {
+    for (const { terminalId } of duties) for (const { seq } of messages) this.#sentTo(terminalId).add(seq);
+  }
+
+  #sentTo(terminalId: string): RangeSet {
+    const sent = this.sent.get(terminalId) ?? new RangeSet();
+    this.sent.set(terminalId, sent);
+    return sent;
+  }
+
+  last(terminalId: string): number {
+    return this.sent.get(terminalId)?.last ?? 0;
+  }
+}
+
+interface Origin {
+  cursors: CursorSet;
+  /** the terminal that routing would choose */
+  chosen: { terminalId: string };
+}
+
+async function openOrigin(nc: NatsConnection, terminals: Terminals, chosen: string, isLost = false): Promise<Origin> {
+  const jsm = await jetstreamManager(nc);
+  const stream = await ensureCaptureStream(jsm, topic, { maxMessageBytes: 1_000_000 });
+  const choice = { terminalId: chosen };
+  const cursors = new CursorSet({
+    nc,
+    jsm,
+    stream,
+    shipper: terminals,
+    largestMessageBytes: () => 1_000_000,
+    choose: () => choice.terminalId,
+    isLost: (_, terminalId) => isLost && terminals.down.has(terminalId),
+    clock: systemClock,
+    log: silentLogger,
+  });
+  await cursors.open();
+  await cursors.reconcile([{ groupId: group, from: 1 }]);
+  cursors.start();
+  return { cursors, chosen: choice };
+}
+
+async function publish(nc: NatsConnection, count: number): Promise<void> {
+  const js = jetstream(nc);
+  await Promise.all(Array.from({ length: count }, (_, n) => js.publish('orders.x', `${n}`)));
+}
+
+test('a new terminal begins behind all that was sent, also when server and sidecar forgot how far that was', async () => {
+  const nc = await startJetStream(scope, scope.dir());
+  const terminals = new Terminals();
+  const before = await openOrigin(nc, terminals, east);
+  await publish(nc, 3_000);
+  await eventually('all is sent to east', () => terminals.last(east) === 3_000);
+  before.cursors.close();
+  await forgetDeliveries(nc);
+  const after = await openOrigin(nc, terminals, west);
+  const ticker = setInterval(() => after.cursors.tick(), 100);
+  scope.onEnd(() => {
+    clearInterval(ticker);
+    after.cursors.close();
+  });
+  await eventually('the group has its new terminal', () => after.cursors.progress(group).terminalId === west);
+  await publish(nc, 500);
+  await eventually('what is new goes to west', () => terminals.last(west) === 3_500);
+  expect(terminals.sent.get(west)?.ranges).toEqual([[3_001, 3_500]]);
+});
+
+test('what a terminal that stays away may have waits, and goes elsewhere where the group says so', async () => {
+  const nc = await startJetStream(scope, scope.dir());
+  const terminals = new Terminals();
+  const waiting = await openOrigin(nc, terminals, east);
+  await publish(nc, 100);
+  await eventually('all is sent to east', () => terminals.last(east) === 100);
+  waiting.cursors.receive(group, east, RangeSet.of(40));
+  terminals.down.add(east);
+  waiting.chosen.terminalId = west;
+  const ticker = setInterval(() => waiting.cursors.tick(), 100);
+  scope.onEnd(() => clearInterval(ticker));
+  await eventually('the group has its new terminal', () => waiting.cursors.progress(group).terminalId === west);
+  await publish(nc, 10);
+  await eventually('what is new goes to west', () => terminals.last(west) === 110);
+  expect(terminals.sent.get(west)?.has(100)).toBe(false);
+  waiting.cursors.close();
+
+  const givingUp = await openOrigin(nc, terminals, west, true);
+  const secondTicker = setInterval(() => givingUp.cursors.tick(), 100);
+  scope.onEnd(() => {
+    clearInterval(secondTicker);
+    givingUp.cursors.close();
+  });
+  await eventually('west has what east may have', () => terminals.sent.get(west)?.covers(41, 110) ?? false);
+  expect(terminals.sent.get(west)?.has(40)).toBe(false);
+});
+
+/** As after SIGKILL of nats-server: durables know their ack floors, not how far they had delivered. */
+async function forgetDeliveries(nc: NatsConnection): Promise<void> {
+  const jsm = await jetstreamManager(nc);
+  for await (const { name } of jsm.consumers.list('orders')) await jsm.consumers.reset('orders', name);
+}
