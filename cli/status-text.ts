@@ -125,12 +125,12 @@ const units = [
   ['s', 1_000],
 ] as const;
 
-function durationText(ms: number): string {
+export function durationText(ms: number): string {
   const [unit, size] = units.find(([, unitMs]) => ms >= unitMs) ?? ['ms', 1];
   return `${Math.round(ms / size)} ${unit}`;
 }
 
-function bytesText(bytes: number): string {
+export function bytesText(bytes: number): string {
   const step = bytes < 1024 ? 0 : Math.min(4, Math.floor(Math.log2(bytes) / 10));
   const value = bytes / 1024 ** step;
   return `${step === 0 ? value : value.toFixed(1)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][step]}`;

@@ -8,6 +8,7 @@ import * as keys from './0002-keys.ts';
 import * as routing from './0003-routing.ts';
 import * as linkModes from './0004-link-modes.ts';
 import * as drain from './0005-drain.ts';
+import * as traces from './0006-traces.ts';
 
 /** By name, in the order they run. */
 export const migrations: Record<string, Migration> = {
@@ -16,4 +17,5 @@ export const migrations: Record<string, Migration> = {
   '0003-routing': routing,
   '0004-link-modes': linkModes,
   '0005-drain': drain,
+  '0006-traces': traces,
 };

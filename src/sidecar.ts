@@ -7,7 +7,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { createControlClient, readSnapshot, signRegistration } from './api/index.ts';
-import type { ControlClient, SiteReport } from './api/methods.ts';
+import type { ControlClient, SiteReport, TraceQuestion } from './api/methods.ts';
 import type { Snapshot, SnapshotCustomer } from './api/snapshot.ts';
 import { systemClock } from './clock.ts';
 import { BusError, errorText, isBusError } from './errors.ts';
@@ -18,7 +18,7 @@ import { createMetrics, serveMonitoring } from './metrics.ts';
 import type { SequenceStore } from './routing/index.ts';
 import { splitAddress } from './server/index.ts';
 import { type ApplyResult, isCertificateDue, openSiteDir, type SiteDir, SiteServer } from './site/index.ts';
-import { createTerminalMetrics, reportTerminal, Terminal, type TerminalMetrics } from './terminal/index.ts';
+import { createTerminalMetrics, reportTerminal, Terminal, type TerminalMetrics, traceAt } from './terminal/index.ts';
 import { programVersion } from './version.ts';
 
 export interface SidecarOptions {
@@ -37,6 +37,10 @@ export interface RunningSidecar {
 
 const pollMs = 5_000;
 const reportMs = 3_000;
+const traceAgainMs = 500;
+const maxHops = 256;
+/** keeps a report below the largest message of a server */
+const maxRoutes = 1_500;
 const renewAgainMs = 3_600_000;
 
 /** Resolves when the site's server is reached and the daemon works; E_SITE_DIR E_SIDECAR_RUNNING E_NATS_SERVER_… */
@@ -121,6 +125,7 @@ class Sidecar {
     this.#control = await this.#connectControl();
     this.#control.onNotice((version) => {
       if (version !== this.#snapshot?.version) this.#sync();
+      else this.#queueReport();
     });
     const poll = setInterval(() => this.#sync(), pollMs);
     const report = setInterval(() => this.#queueReport(), reportMs);
@@ -304,6 +309,7 @@ class Sidecar {
       serverVersion: this.#site.version,
       linkCredentials: this.#applyResult.linkCredentials,
       links: parts.flatMap((part) => part.links),
+      routes: parts.flatMap((part) => part.routes).slice(0, maxRoutes),
       groups: parts.flatMap((part) => part.groups),
       topics: parts.flatMap((part) => part.topics),
       apps: this.#applyResult.apps.map((app) => ({ ...app, isReady: true })),
@@ -311,8 +317,21 @@ class Sidecar {
     };
     const isNews = !isDeepStrictEqual(report.linkCredentials, this.#lastReport?.linkCredentials);
     this.#lastReport = report;
-    const { version } = await this.#needControl().call('site.report', report);
+    const { version, traces } = await this.#needControl().call('site.report', report);
+    await this.#answerTraces(traces);
     if (isNews && version !== this.#snapshot.version) this.#sync();
+  }
+
+  async #answerTraces(questions: readonly TraceQuestion[]): Promise<void> {
+    for (const question of questions) {
+      const { traceId, terminalId } = question;
+      const terminal = [...this.#terminals.values()].find((each) => each.customer.terminalId === terminalId);
+      if (terminal === undefined) continue;
+      const hops = (await traceAt(terminal, question)).slice(0, maxHops);
+      await this.#needControl().call('site.trace', { traceId, terminalId, hops });
+    }
+    // what is under way now is asked for again soon
+    if (questions.length > 0) setTimeout(() => this.#queueReport(), traceAgainMs).unref();
   }
 
   #problems(): { code: string; text: string }[] {

@@ -26,6 +26,31 @@ export const changeSchema = z.strictObject({
   fields: z.array(z.string()),
 });
 
+/** one thing that happened to a traced message at one terminal */
+export const traceHopSchema = z.strictObject({
+  /** captured: published here · transit: stored here for others · delivered: in the group's stream · receipted: the origin knows */
+  kind: z.enum(['captured', 'transit', 'delivered', 'receipted']),
+  /** by this site's clock, milliseconds since 1970; null where no time is kept */
+  atMs: z.number().nullable(),
+  /** terminals the envelope came by, origin first; empty at the origin */
+  path: z.array(id).max(64),
+  /** terminal the copy was for */
+  destinationId: id.nullable(),
+  /** receipted: for this group */
+  groupId: id.nullable(),
+});
+
+/** what a site is asked about one message */
+const traceQuestionSchema = z.strictObject({
+  traceId: id,
+  /** the site's terminal of that customer */
+  terminalId: id,
+  topicId: id,
+  originId: id,
+  /** in the origin's capture stream */
+  sequence: z.number().int().positive(),
+});
+
 /** what a site says of itself, every few seconds and after each change; kept as the newest only */
 export const siteReportSchema = z.strictObject({
   /** snapshot version applied completely */
@@ -41,8 +66,33 @@ export const siteReportSchema = z.strictObject({
       rttMs: z.number().nullable(),
       sinceMs: z.number(),
       reason: z.string().max(512),
+      jitterMs: z.number().default(0),
+      /** of the last hellos, 0 to 1 */
+      lossRatio: z.number().default(0),
+      /** operator's part included, null while it is not up */
+      cost: z.number().nullable().default(null),
+      /** bytes under way or waiting for the link */
+      backlogBytes: z.number().default(0),
     }),
   ),
+  /** paths from this site's terminals, as they see them now */
+  routes: z
+    .array(
+      z.strictObject({
+        customerId: id,
+        terminalId: id,
+        /** terminals, the site's own first; null without a way */
+        path: z.array(id).nullable(),
+        cost: z.number().nullable(),
+        /** every link of the path is up, as far as is known here */
+        isWhole: z.boolean(),
+        rttMs: z.number(),
+        /** since the terminal's newest link-state record was heard */
+        recordAgeMs: z.number().nullable(),
+      }),
+    )
+    .max(2_000)
+    .default([]),
   /** one row per topic and group with a part at this site */
   groups: z.array(
     z.strictObject({
@@ -120,7 +170,17 @@ export const methods = {
   'site.report': {
     caller: 'site',
     request: siteReportSchema,
-    response: z.strictObject({ version: z.number().int() }),
+    response: z.strictObject({
+      version: z.number().int(),
+      /** messages that somebody traces now */
+      traces: z.array(traceQuestionSchema).default([]),
+    }),
+  },
+  /** an answer to a trace; the newest of a terminal replaces the one before */
+  'site.trace': {
+    caller: 'site',
+    request: z.strictObject({ traceId: id, terminalId: id, hops: z.array(traceHopSchema).max(256) }),
+    response: z.strictObject({ isAsked: z.boolean() }),
   },
   'cert.renew': {
     caller: 'site',
@@ -203,6 +263,21 @@ export const methods = {
       draining: z.array(z.string()),
     }),
   },
+  /** asks every site of the customer about one message: published at `from`, `sequence` in its capture stream */
+  'trace.start': {
+    caller: 'admin',
+    request: z.strictObject({ customer: name, topic: name, from: name, sequence: z.number().int().positive() }),
+    response: z.strictObject({ traceId: id }),
+  },
+  /** what has been answered so far */
+  'trace.get': {
+    caller: 'admin',
+    request: z.strictObject({ traceId: id }),
+    response: z.strictObject({
+      sites: z.array(z.strictObject({ site: name, hops: z.array(traceHopSchema) })),
+      names: z.record(z.string(), z.string()),
+    }),
+  },
   /** walks the hash chain of the audit table from its beginning */
   'audit.verify': {
     caller: 'admin',
@@ -239,6 +314,8 @@ export type MethodCaller = (typeof methods)[MethodName]['caller'];
 export type RequestOf<M extends MethodName> = z.input<(typeof methods)[M]['request']>;
 export type ResponseOf<M extends MethodName> = z.output<(typeof methods)[M]['response']>;
 export type SiteReport = z.output<typeof siteReportSchema>;
+export type TraceHop = z.output<typeof traceHopSchema>;
+export type TraceQuestion = z.output<typeof traceQuestionSchema>;
 export type Change = z.output<typeof changeSchema>;
 
 /** What sidecar and CLI see of the control plane. Errors are BusErrors with the control plane's code. */

@@ -13,6 +13,7 @@ import {
   exportBusFile,
   findSite,
   getBus,
+  insertTrace,
   listAudit,
   listNames,
   listReplicas,
@@ -22,6 +23,7 @@ import {
   lockBus,
   type Registry,
   readConsistently,
+  readTrace,
   setDraining,
   tokenLifeMs,
   verifyAudit,
@@ -108,6 +110,28 @@ export const verifyAuditRows: Handler<'audit.verify'> = async ({ db }) => {
   const verdict = await readConsistently(db, verifyAudit);
   return verdict.ok ? { ...verdict, firstBadId: null } : { ...verdict, rows: verdict.firstBadId - 1 };
 };
+
+export const startTrace: Handler<'trace.start'> = async ({ db }, { request }) => {
+  const { customer, topic, from, sequence } = request;
+  const found = await db
+    .selectFrom('customers')
+    .innerJoin('topics', 'topics.customer_id', 'customers.id')
+    .innerJoin('terminals', 'terminals.customer_id', 'customers.id')
+    .innerJoin('sites', 'sites.id', 'terminals.site_id')
+    .select(['customers.id as customerId', 'topics.id as topicId', 'terminals.id as originId'])
+    .where('customers.name', '=', customer)
+    .where('topics.name', '=', topic)
+    .where('sites.name', '=', from)
+    .executeTakeFirst();
+  if (!found)
+    throw new BusError('E_UNKNOWN_NOUN', `customer ${customer} has no topic ${topic}, or no terminal at ${from}`);
+  return { traceId: await db.transaction().execute((trx) => insertTrace(trx, { ...found, sequence })) };
+};
+
+export const getTrace: Handler<'trace.get'> = async ({ db }, { request }) => ({
+  sites: await readTrace(db, request.traceId),
+  names: await listNames(db),
+});
 
 /** Whatever made the file, it is checked as a whole here too. */
 function wholeFile(file: unknown) {

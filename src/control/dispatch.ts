@@ -16,12 +16,15 @@ import {
   diffBus,
   drainTerminal,
   exportBus,
+  getTrace,
   listAuditRows,
+  startTrace,
   verifyAuditRows,
 } from './admin-handlers.ts';
 import { actorOf, type Caller } from './authorize.ts';
 import type { HandlerContext, Handlers } from './context.ts';
 import {
+  answerTrace,
   auditFailedJoin,
   enrolSite,
   getSnapshot,
@@ -50,6 +53,9 @@ const handlers: Handlers = {
   'bus.status': busStatus,
   'audit.list': listAuditRows,
   'audit.verify': verifyAuditRows,
+  'trace.start': startTrace,
+  'trace.get': getTrace,
+  'site.trace': answerTrace,
 };
 
 export class Dispatcher {

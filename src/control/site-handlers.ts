@@ -12,8 +12,10 @@ import {
   getBus,
   listLinks,
   listTerminals,
+  listTraces,
   lockBus,
   orderEnds,
+  putTraceHops,
   type Registry,
   type Site,
   setLinkCredential,
@@ -90,8 +92,15 @@ export const reportSite: Handler<'site.report'> = async (context, { request, cal
   const site = siteCaller(caller);
   await storeReport(context.db, site.id, request, call.atMs);
   const version = await storeCredentials(context, site, request.linkCredentials);
-  return { version: version ?? (await getBus(context.db)).version };
+  return {
+    version: version ?? (await getBus(context.db)).version,
+    traces: await listTraces(context.db, site.id),
+  };
 };
+
+export const answerTrace: Handler<'site.trace'> = async ({ db }, { request, caller }) => ({
+  isAsked: await putTraceHops(db, siteCaller(caller).id, request),
+});
 
 export const renewCertificate: Handler<'cert.renew'> = async ({ db, identity }, { request, caller }) => {
   const site = siteCaller(caller);

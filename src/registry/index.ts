@@ -26,3 +26,4 @@ export {
   type TerminalPublicKeys,
 } from './terminals.ts';
 export { createToken, deleteOldTokens, type EnrolmentToken, takeToken, tokenLifeMs } from './tokens.ts';
+export { insertTrace, listTraces, putTraceHops, readTrace } from './traces.ts';

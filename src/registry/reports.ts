@@ -1,6 +1,6 @@
 /** What each site last said of itself; only the newest is kept. */
 import { sql } from 'kysely';
-import { type SiteReport, siteReportSchema } from '../api/methods.ts';
+import { type RequestOf, type SiteReport, siteReportSchema } from '../api/methods.ts';
 import type { Registry } from './connection.ts';
 
 export interface StoredReport {
@@ -11,7 +11,12 @@ export interface StoredReport {
 }
 
 /** Keeps the report unless a later one (by `sentMs`) is stored. */
-export async function storeReport(db: Registry, siteId: string, report: SiteReport, sentMs: number): Promise<void> {
+export async function storeReport(
+  db: Registry,
+  siteId: string,
+  report: RequestOf<'site.report'>,
+  sentMs: number,
+): Promise<void> {
   const values = {
     report: JSON.stringify(report),
     sent_ms: Math.floor(sentMs),

@@ -181,6 +181,23 @@ export interface RevokedUsersTable {
   revoked_at: DatabaseTime;
 }
 
+export interface TracesTable {
+  id: Generated<string>;
+  customer_id: string;
+  topic_id: string;
+  /** terminal where the message was published */
+  origin_id: string;
+  /** of its capture stream */
+  sequence: number;
+  created_at: DatabaseTime;
+}
+
+export interface TraceHopsTable {
+  trace_id: string;
+  terminal_id: string;
+  hops: Json<unknown>;
+}
+
 export interface RequestNoncesTable {
   nonce: string;
   caller: string;
@@ -218,6 +235,8 @@ export interface RegistryTables {
   site_reports: SiteReportsTable;
   replicas: ReplicasTable;
   revoked_users: RevokedUsersTable;
+  traces: TracesTable;
+  trace_hops: TraceHopsTable;
   request_nonces: RequestNoncesTable;
   audit: AuditTable;
 }

@@ -3,3 +3,4 @@
 export { reportTerminal, type TerminalReport } from './report.ts';
 export { type Problem, Terminal, type TerminalOptions } from './terminal.ts';
 export { createTerminalMetrics, type TerminalMetrics } from './terminal-metrics.ts';
+export { traceAt } from './trace.ts';

@@ -11,7 +11,7 @@ import { natsCall } from '../nats/index.ts';
 import type { Terminal } from './terminal.ts';
 import type { TopicRuntime } from './topic-runtime.ts';
 
-export type TerminalReport = Pick<SiteReport, 'links' | 'groups' | 'topics'>;
+export type TerminalReport = Pick<SiteReport, 'links' | 'routes' | 'groups' | 'topics'>;
 
 export async function reportTerminal(terminal: Terminal): Promise<TerminalReport> {
   const links = [...terminal.links.values()].map(({ side, session }) => ({
@@ -20,11 +20,17 @@ export async function reportTerminal(terminal: Terminal): Promise<TerminalReport
     rttMs: session.rttMs,
     sinceMs: Math.max(0, systemClock.wallMs() - session.sinceMs),
     reason: session.reason,
+    jitterMs: session.facts.jitterMs,
+    lossRatio: session.facts.lossRatio,
+    cost: terminal.routes.costOf(side.linkId),
+    backlogBytes: session.backlogBytes,
   }));
+  const customerId = terminal.customer.id;
+  const routes = terminal.routes.table().map(({ nextHop: _, ...row }) => ({ customerId, ...row }));
   const { jsm } = terminal;
-  if (jsm === undefined) return { links, groups: [], topics: [] };
+  if (jsm === undefined) return { links, routes, groups: [], topics: [] };
   const rows = await Promise.all([...terminal.topics.values()].map((topic) => reportTopic(jsm, terminal, topic)));
-  return { links, groups: rows.flatMap((row) => row.groups), topics: rows.flatMap((row) => row.topics) };
+  return { links, routes, groups: rows.flatMap((row) => row.groups), topics: rows.flatMap((row) => row.topics) };
 }
 
 async function reportTopic(

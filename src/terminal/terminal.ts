@@ -106,6 +106,10 @@ export class Terminal {
     return this.#links.all;
   }
 
+  get routes(): Pick<Routes, 'table' | 'costOf'> {
+    return this.#routes;
+  }
+
   /** What it carries for others, and the ways envelopes came. */
   get carrying(): Pick<Carrying, 'transit' | 'paths'> {
     return this.#carrying;
