@@ -168,6 +168,12 @@ export class Routes {
     return found === undefined ? null : { path: found.path, cost: found.cost / 1_000, isWhole: found.isWhole };
   }
 
+  /** Whether every link of a path is up, as far as records tell. */
+  isPathUp(path: readonly string[]): boolean {
+    this.#refresh();
+    return path.slice(1).every((id, index) => this.#topology.isUp(path[index]!, id));
+  }
+
   /** A first hop is up; whether the rest is, `path` tells. */
   isReachable(terminalId: string): boolean {
     return this.nextHop(terminalId) !== null;

@@ -93,6 +93,11 @@ export class Topology {
     return this.#weights[this.#positionBetween.get(pairKey(a, b)) ?? -1]?.rttMs ?? 0;
   }
 
+  /** Whether the link between two neighbours is up, as far as records tell. */
+  isUp(a: string, b: string): boolean {
+    return this.#weights[this.#positionBetween.get(pairKey(a, b)) ?? -1]?.state === 'up';
+  }
+
   /** A number per terminal that differs from origin to origin, so that equals are not all taken in the same order. */
   scatter(terminalId: string): string {
     return createHash('sha256').update(`${this.#self} ${terminalId}`).digest('hex');

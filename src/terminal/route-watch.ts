@@ -2,12 +2,13 @@
  * Remembers, per terminal that is sent to, since when the way there is as it is and when the way before it broke, so that
  * receipts are waited for as long as they can be expected and no longer. While links on the way are down there is no limit.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { ReceiptTerms } from '../capture/index.ts';
 import type { Clock } from '../clock.ts';
 import type { Routes } from '../routing/index.ts';
 
 export interface RouteWatchOptions {
-  routes: Routes;
+  routes: Pick<Routes, 'path' | 'isPathUp' | 'rttTo' | 'onChange'>;
   /** how long what is on its way to the terminal's next hop may take, milliseconds */
   queueMs: (terminalId: string) => number;
   /** a broken way is given up about now: cursors should look */
@@ -16,8 +17,7 @@ export interface RouteWatchOptions {
 }
 
 interface Way {
-  path: string;
-  cost: number;
+  path: readonly string[];
   isWhole: boolean;
   changedAtMs: number;
   brokenAtMs: number;
@@ -63,10 +63,9 @@ export class RouteWatch {
     return way;
   }
 
-  #find(terminalId: string): Pick<Way, 'path' | 'cost' | 'isWhole'> {
+  #find(terminalId: string): Pick<Way, 'path' | 'isWhole'> {
     const found = this.#options.routes.path(terminalId);
-    if (found === null) return { path: '', cost: Number.POSITIVE_INFINITY, isWhole: false };
-    return { path: found.path.join(), cost: found.cost, isWhole: found.isWhole };
+    return { path: found?.path ?? [], isWhole: found?.isWhole ?? false };
   }
 
   #look(): void {
@@ -74,9 +73,9 @@ export class RouteWatch {
     let hasBroken = false;
     for (const [terminalId, was] of this.#ways) {
       const is = this.#find(terminalId);
-      const isOther = is.path !== was.path || is.isWhole !== was.isWhole;
-      // a better way may appear while the old one stays; a dearer one is taken only when the old one is worse or gone
-      const isBroken = was.isWhole && (!is.isWhole || (is.path !== was.path && is.cost > was.cost));
+      const isOther = is.isWhole !== was.isWhole || !isDeepStrictEqual(is.path, was.path);
+      // a better way may appear while the old one stays: what is on it still arrives
+      const isBroken = was.isWhole && !this.#options.routes.isPathUp(was.path);
       hasBroken ||= isBroken;
       const changedAtMs = isOther ? nowMs : was.changedAtMs;
       this.#ways.set(terminalId, { ...is, changedAtMs, brokenAtMs: isBroken ? nowMs : was.brokenAtMs });
