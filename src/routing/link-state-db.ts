@@ -3,8 +3,8 @@
  * and counted by its reason, cheapest check first, so that a neighbour that floods rubbish costs little; the tables are
  * bounded by the configuration, whatever arrives.
  *
- * A record that was not refreshed for `lifeMs` is forgotten, its sequence is not: an old record that somebody kept does
- * not come back.
+ * A record that was not refreshed for `lifeMs` does not count any more. It is kept all the same: an older one that
+ * somebody saved does not come back, and its terminal, should it begin anew, is told where it had come to.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../clock.ts';
@@ -75,7 +75,8 @@ interface Slot {
   /** of a terminal with a new key nothing old counts */
   signKey: string;
   sequence: number;
-  stored: StoredRecord | undefined;
+  stored: StoredRecord;
+  isExpired: boolean;
 }
 
 /** An honest terminal stays far below, see record-exchange.ts. */
@@ -119,15 +120,22 @@ export class LinkStateDb {
     kind: K,
     terminalId: string,
   ): (StoredRecord & { record: Extract<RoutingRecord, { kind: K }> }) | undefined {
-    const stored = this.#slots[kind].get(terminalId)?.stored;
-    return stored as (StoredRecord & { record: Extract<RoutingRecord, { kind: K }> }) | undefined;
+    const slot = this.#slots[kind].get(terminalId);
+    if (slot === undefined || slot.isExpired) return undefined;
+    return slot.stored as (StoredRecord & { record: Extract<RoutingRecord, { kind: K }> }) | undefined;
   }
 
   /** Everything, to be told to a neighbour whose link came up. */
   *all(): Iterable<StoredRecord> {
     for (const slots of [this.#slots.links, this.#slots.load]) {
-      for (const { stored } of slots.values()) if (stored !== undefined) yield stored;
+      for (const { stored, isExpired } of slots.values()) if (!isExpired) yield stored;
     }
+  }
+
+  /** The newest bytes ever heard of the record that these are an older version of. */
+  newerThan(bytes: Uint8Array): Uint8Array | undefined {
+    const head = peek(bytes);
+    return head && this.#slots[head.kind].get(head.terminalId)?.stored.bytes;
   }
 
   /** Forgets what was not refreshed, and terminals the configuration has no more. True when something went. */
@@ -137,9 +145,10 @@ export class LinkStateDb {
     let isChanged = false;
     for (const slots of [this.#slots.links, this.#slots.load]) {
       for (const [terminalId, slot] of slots) {
-        if (configOf(terminalId) === undefined) slots.delete(terminalId);
-        else if (slot.stored === undefined || slot.stored.heardMs > deadline) continue;
-        slot.stored = undefined;
+        const isGone = configOf(terminalId) === undefined;
+        if (isGone) slots.delete(terminalId);
+        if (slot.isExpired || (!isGone && slot.stored.heardMs > deadline)) continue;
+        slot.isExpired = true;
         isChanged = true;
       }
     }
@@ -166,8 +175,9 @@ export class LinkStateDb {
       bytes: Buffer.from(signed.buffer, signed.byteOffset, signed.length + signature.length),
       heardMs: this.#options.clock.monotonicMs(),
     };
-    const before = this.#slots[record.kind].get(record.terminalId)?.stored;
-    this.#slots[record.kind].set(record.terminalId, { signKey, sequence: record.sequence, stored });
+    const slots = this.#slots[record.kind];
+    const before = this.get(record.kind, record.terminalId);
+    slots.set(record.terminalId, { signKey, sequence: record.sequence, stored, isExpired: false });
     return { outcome: 'newer', record, isNews: before === undefined || !hasSameContent(before.record, record) };
   }
 

@@ -111,6 +111,9 @@ export class RecordExchange {
     const result = this.db.take(linkId, bytes);
     this.#options.onTaken?.(result, bytes);
     if (result.outcome === 'own') this.#outlive(result.record);
+    // a neighbour that is behind, or a terminal that began anew, learns what there is
+    const newer = result.outcome === 'refused' && result.reason === 'stale' ? this.db.newerThan(bytes) : undefined;
+    if (newer !== undefined) this.#options.send(linkId, newer);
     if (result.outcome !== 'newer') return undefined;
     this.#flood(this.db.get(result.record.kind, result.record.terminalId)?.bytes ?? bytes, linkId);
     return { record: result.record, isNews: result.isNews };

@@ -273,7 +273,7 @@ export class LinkSession {
   }
 
   #beat(): void {
-    const { clock, helloMs = defaultHelloMs, silentAfterMs = 2_500 } = this.#options;
+    const { clock, helloMs = defaultHelloMs, silentAfterMs = 2_000 } = this.#options;
     const nowMs = clock.monotonicMs();
     const quietMs = nowMs - this.#lastHeardMs;
     // after a late beat this process itself was busy: what has arrived meanwhile is read first

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type PathEdge, type PathGraph, shortestPaths } from '../../../src/routing/paths.ts';
+import { disjointPaths } from '../../../src/routing/disjoint.ts';
+import { type PathEdge, PathFinder, type PathGraph, shortestPaths } from '../../../src/routing/paths.ts';
 
 function meshGraph(edges: Record<string, number>): PathGraph {
   const nodes = ['A', 'B', 'C', 'D'].map((node) => ({ node, isTransit: true }));
@@ -122,4 +123,128 @@ test('agrees with trying every path, ties included, whatever the order of the in
     }),
     { numRuns: 300 },
   );
+});
+
+test('the best ways of a net of seven from R1', () => {
+  const costs = { R2R3: 4, R3R4: 4, R3R1: 3, R4R5: 5, R2R1: 20, R1R5: 10, R5R6: 2, R6R7: 1 };
+  const nodes = [1, 2, 3, 4, 5, 6, 7].map((n) => ({ node: `R${n}`, isTransit: true }));
+  const edges = Object.entries(costs).map(([ends, cost]) => ({ a: ends.slice(0, 2), b: ends.slice(2), cost }));
+  const paths = shortestPaths({ nodes, edges }, 'R1');
+  expect(['R2', 'R4', 'R5', 'R6', 'R7'].map((to) => paths.get(to)?.cost)).toEqual([7, 7, 10, 12, 13]);
+  expect(['R2', 'R4'].map((to) => paths.get(to)?.nextHop)).toEqual(['R3', 'R3']);
+});
+
+test('a link that is down is used when nothing else leads there, a closed one never', () => {
+  const nodes = ['A', 'B', 'C'].map((node) => ({ node, isTransit: true }));
+  const finder = new PathFinder({
+    nodes,
+    edges: [
+      { a: 'A', b: 'B', cost: 1_000 },
+      { a: 'B', b: 'C', cost: 5 },
+      { a: 'A', b: 'C', cost: 1, state: 'down' },
+    ],
+  });
+  expect(finder.from('A').get('C')).toEqual({ path: ['A', 'B', 'C'], cost: 1_005, nextHop: 'B', isWhole: true });
+  finder.setEdge(1, 5, 'down');
+  expect(finder.from('A').get('C')).toEqual({ path: ['A', 'C'], cost: 1, nextHop: 'C', isWhole: false });
+  finder.setEdge(2, 1, 'closed');
+  expect(finder.from('A').get('C')).toEqual({ path: ['A', 'B', 'C'], cost: 1_005, nextHop: 'B', isWhole: false });
+  expect(finder.from('A', ['B']).get('C')).toBeUndefined();
+});
+
+test('with nodes left out it finds what it finds in a graph without them', () => {
+  fc.assert(
+    fc.property(graphs, fc.subarray(letters.slice(1)), (graph, avoid) => {
+      const without = { nodes: graph.nodes.filter(({ node }) => !avoid.includes(node)), edges: graph.edges };
+      const tree = new PathFinder(graph).from('A', avoid);
+      const expected = shortestPaths(without, 'A');
+      for (const to of letters) {
+        const { isWhole: _, ...found } = tree.get(to) ?? { isWhole: true };
+        expect(found).toEqual(expected.get(to) ?? {});
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
+/** Every set of simple paths that share no inner node and no link, tried. */
+function naiveDisjoint(graph: PathGraph, most: number): { count: number; cost: number } {
+  const transit = new Set(graph.nodes.filter((n) => n.isTransit).map((n) => n.node));
+  const all: { path: string[]; cost: number }[] = [];
+  const walk = (path: string[], cost: number): void => {
+    const at = path.at(-1)!;
+    if (at === 'B') all.push({ path, cost });
+    if (at === 'B' || (at !== 'A' && !transit.has(at))) return;
+    for (const { a, b, cost: step } of graph.edges) {
+      const next = a === at ? b : b === at ? a : undefined;
+      if (next !== undefined && !path.includes(next)) walk([...path, next], cost + step);
+    }
+  };
+  walk(['A'], 0);
+  const best = { count: 0, cost: 0 };
+  const pick = (from: number, used: Set<string>, count: number, cost: number): void => {
+    if (count > best.count || (count === best.count && cost < best.cost)) Object.assign(best, { count, cost });
+    if (count === most) return;
+    for (let index = from; index < all.length; index++) {
+      const { path, cost: more } = all[index]!;
+      const inner = path.length === 2 ? ['AB'] : path.slice(1, -1);
+      if (!inner.some((node) => used.has(node))) pick(index + 1, new Set([...used, ...inner]), count + 1, cost + more);
+    }
+  };
+  pick(0, new Set(), 0, 0);
+  return best;
+}
+
+test('disjoint paths: as many as there are, at the smallest cost together', () => {
+  const simple = graphs.map((graph) => {
+    const seen = new Set<string>();
+    const edges = graph.edges.filter(({ a, b }) => {
+      const key = [a, b].sort().join('');
+      return a !== b && !seen.has(key) && seen.add(key);
+    });
+    return { ...graph, edges };
+  });
+  fc.assert(
+    fc.property(simple, (graph) => {
+      const found = disjointPaths(graph, 'A', 'B', 3);
+      const cost = found.reduce((sum, each) => sum + each.cost, 0);
+      expect({ count: found.length, cost }).toEqual(naiveDisjoint(graph, 3));
+      const inner = found.flatMap(({ path }) => path.slice(1, -1));
+      expect(new Set(inner).size).toBe(inner.length);
+      for (const { path } of found) expect([path[0], path.at(-1)]).toEqual(['A', 'B']);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('a trap for who takes the best path first: two ways are found where it blocks every second one', () => {
+  const nodes = ['A', 'B', 'C', 'D'].map((node) => ({ node, isTransit: true }));
+  const edges = Object.entries({ AC: 1, CD: 1, DB: 1, AD: 5, CB: 5 }).map(([ends, cost]) => ({
+    a: ends[0]!,
+    b: ends[1]!,
+    cost,
+  }));
+  expect(disjointPaths({ nodes, edges }, 'A', 'B', 2).map(({ path }) => path.join(''))).toEqual(['ACB', 'ADB']);
+});
+
+test('a thousand terminals and four thousand links are searched in milliseconds', () => {
+  const nodes = Array.from({ length: 1_000 }, (_, index) => ({ node: `n${index}`, isTransit: true }));
+  // a fixed sequence, so that every run searches the same graph
+  let state = 7;
+  const next = (below: number): number => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state % below;
+  };
+  const edges = Array.from({ length: 4_000 }, (_, index) => {
+    const a = index < 999 ? index + 1 : next(1_000);
+    return { a: `n${a}`, b: `n${index < 999 ? next(a) : next(1_000)}`, cost: 1_000 + next(3_000) };
+  });
+  const finder = new PathFinder({ nodes, edges });
+  const times = Array.from({ length: 15 }, () => {
+    const startMs = performance.now();
+    for (const [position, { cost }] of edges.entries()) finder.setEdge(position, cost, 'up');
+    expect(finder.from('n0').nodes()).toHaveLength(1_000);
+    return performance.now() - startMs;
+  });
+  expect(times.sort((a, b) => a - b)[7]).toBeLessThan(20);
 });
