@@ -27,6 +27,8 @@ export interface SidecarOptions {
   externalServer?: boolean;
   /** host:port of metrics and health; default a free port on loopback */
   monitor?: string | undefined;
+  /** room for what this site carries for others, bytes per customer; default 1 GiB */
+  transitMaxBytes?: number | undefined;
   log: Logger;
 }
 
@@ -53,7 +55,7 @@ export async function startSidecar(options: SidecarOptions): Promise<RunningSide
     lifecycle.push('lock', () => lock.release());
     const site = new SiteServer({ dir, log, isExternal: options.externalServer ?? false });
     lifecycle.push('site', () => site.close());
-    const sidecar = new Sidecar(dir, site, lifecycle, log);
+    const sidecar = new Sidecar(dir, site, lifecycle, options);
     const monitoring = await serveMonitoring(
       sidecar.metricsRegistry,
       sidecar,
@@ -76,6 +78,7 @@ class Sidecar {
   readonly #site: SiteServer;
   readonly #lifecycle: Lifecycle;
   readonly #log: Logger;
+  readonly #transitMaxBytes: number | undefined;
   readonly #metrics: TerminalMetrics;
   readonly #terminals = new Map<string, Terminal>();
   readonly #queued = new Set<string>();
@@ -88,11 +91,12 @@ class Sidecar {
   #isControlAway = false;
   #renewed = { version: -1, atMs: 0 };
 
-  constructor(dir: SiteDir, site: SiteServer, lifecycle: Lifecycle, log: Logger) {
+  constructor(dir: SiteDir, site: SiteServer, lifecycle: Lifecycle, { log, transitMaxBytes }: SidecarOptions) {
     this.#dir = dir;
     this.#site = site;
     this.#lifecycle = lifecycle;
     this.#log = log;
+    this.#transitMaxBytes = transitMaxBytes;
     this.metricsRegistry = createMetrics({ site: dir.file.site });
     this.#metrics = createTerminalMetrics(this.metricsRegistry);
   }
@@ -237,6 +241,7 @@ class Sidecar {
       markerKey,
       serviceKey: () => this.#dir.file.control.signKey,
       sequence,
+      transitMaxBytes: this.#transitMaxBytes,
       metrics: this.#metrics,
       clock: systemClock,
       log: this.#log.child({ customer: customer.name }),

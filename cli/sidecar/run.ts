@@ -1,5 +1,6 @@
 /** `mbus sidecar run`: the sidecar of one site in the foreground. */
 import type { Command } from 'commander';
+import { readEnv } from '../../src/config/env.ts';
 import { runDaemon } from '../daemon.ts';
 import { hostPort, siteDirOption } from '../options.ts';
 
@@ -22,5 +23,6 @@ export function addRun(sidecar: Command): void {
 
 async function run({ dir, externalServer = false, monitor }: RunOptions): Promise<void> {
   const { startSidecar } = await import('../../src/sidecar.ts');
-  await runDaemon('sidecar', (log) => startSidecar({ dir, externalServer, monitor, log }));
+  const { transitMaxBytes } = readEnv();
+  await runDaemon('sidecar', (log) => startSidecar({ dir, externalServer, monitor, transitMaxBytes, log }));
 }

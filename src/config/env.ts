@@ -17,6 +17,11 @@ const schema = z.object({
   MBUS_MASTER_KEY_FILE: z.string().min(1).optional(),
   MBUS_TOKEN: z.string().min(1).optional(),
   MBUS_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  MBUS_TRANSIT_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024 * 1024)
+    .optional(),
   MBUS_DEBUG: flag,
   NATS_SERVER: z.string().min(1).optional(),
 });
@@ -31,6 +36,8 @@ export interface Env {
   /** enrolment token, when it comes neither from a file nor from stdin */
   readonly token?: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  /** room at this site for what it carries for others, bytes per customer */
+  readonly transitMaxBytes?: number;
   /** stack traces on stderr */
   readonly isDebug: boolean;
   /** nats-server binary to use before any other */
@@ -60,6 +67,7 @@ export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
     masterKeyFile: env.MBUS_MASTER_KEY_FILE,
     token: env.MBUS_TOKEN,
     logLevel: env.MBUS_LOG_LEVEL,
+    transitMaxBytes: env.MBUS_TRANSIT_MAX_BYTES,
     isDebug: env.MBUS_DEBUG === true,
     natsServer: env.NATS_SERVER,
   });

@@ -19,7 +19,7 @@ export interface CarryingOptions {
   clock: Clock;
   log: Logger;
   /** room for what is carried, bytes on disk */
-  maxBytes?: number;
+  maxBytes?: number | undefined;
 }
 
 const defaultMaxBytes = 1024 * 1024 * 1024;

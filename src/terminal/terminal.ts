@@ -38,6 +38,8 @@ export interface TerminalOptions {
   serviceKey: () => PublicKeyLike;
   /** numbers of routing records, which outlive the process */
   sequence: SequenceStore;
+  /** room for what is carried for others, bytes; default 1 GiB */
+  transitMaxBytes?: number | undefined;
   metrics: TerminalMetrics;
   clock: Clock;
   log: Logger;
@@ -84,7 +86,16 @@ export class Terminal {
     this.#routes = this.#createRoutes();
     const routes = this.#routes;
     this.#links = this.#createLinks();
-    this.#carrying = new Carrying({ site, customer, routes, sessions: this.#sessions, metrics, clock, log });
+    this.#carrying = new Carrying({
+      site,
+      customer,
+      routes,
+      sessions: this.#sessions,
+      metrics,
+      clock,
+      log,
+      maxBytes: options.transitMaxBytes,
+    });
     this.#watch = new RouteWatch({
       routes,
       queueMs: (id) => this.#queueMs(id),
