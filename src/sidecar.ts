@@ -17,7 +17,14 @@ import type { Logger } from './log.ts';
 import { createMetrics, serveMonitoring } from './metrics.ts';
 import type { SequenceStore } from './routing/index.ts';
 import { splitAddress } from './server/index.ts';
-import { type ApplyResult, isCertificateDue, openSiteDir, type SiteDir, SiteServer } from './site/index.ts';
+import {
+  type ApplyResult,
+  createCertificateMetric,
+  isCertificateDue,
+  openSiteDir,
+  type SiteDir,
+  SiteServer,
+} from './site/index.ts';
 import { createTerminalMetrics, reportTerminal, Terminal, type TerminalMetrics, traceAt } from './terminal/index.ts';
 import { programVersion } from './version.ts';
 
@@ -99,6 +106,7 @@ class Sidecar {
     this.#transitMaxBytes = transitMaxBytes;
     this.metricsRegistry = createMetrics({ site: dir.file.site });
     this.#metrics = createTerminalMetrics(this.metricsRegistry);
+    createCertificateMetric(this.metricsRegistry, dir);
   }
 
   /** Ready: the newest snapshot known is applied, every topic stands, every link of this site is up. */

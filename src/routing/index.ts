@@ -1,5 +1,3 @@
 /** Stage 2: which terminal serves a group and which link leads there. Path maths is pure. */
-export { explainRoute, type RouteAnswer, type RouteQuestion } from './explain.ts';
-export { type PathEdge, type PathGraph, type ShortestPath, shortestPaths } from './paths.ts';
 export type { SequenceStore } from './record-exchange.ts';
 export { type LinkFacts, type NextHop, type RouteRow, Routes } from './routes.ts';

@@ -1,6 +1,6 @@
 /** A site: its directory, its nats-server, accounts and links. The only door of this folder. */
 
-export { isCertificateDue } from './certificate.ts';
+export { createCertificateMetric, isCertificateDue } from './certificate.ts';
 export type { ConnectOptions, ConnectTarget } from './connections.ts';
 export {
   type CreateSiteOptions,
