@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { labCut, labRestore, labSilence, labStatus } from '../../src/lab/index.ts';
-import { Ledger, metricOf, publishSome, startConsumer, useBus } from '../support/bus.ts';
+import { Ledger, publishSome, startConsumer, useBus } from '../support/bus.ts';
 import { until } from '../support/tcp.ts';
 
 const lab = useBus(`
@@ -40,13 +40,12 @@ test.each([
   ['cut', async () => void (await labCut(lab().dir, link))],
   ['silenced both ways', async () => void (await labSilence(lab().dir, link))],
   ['left half-open', async () => undefined],
-])('what was stored before its receipt was lost is stored once: link %s', { timeout: 90_000 }, async (how, worsen) => {
+])('what was stored before its receipt was lost is stored once: link %s', { timeout: 90_000 }, async (_, worsen) => {
   const ledger = new Ledger();
   const consumer = await startConsumer(lab(), 'acme/risk-engine', 'trade@risk', ledger);
   await publishSome(lab(), 'acme/exchange', 'trade.before', 50, ledger);
   await until('the first ones arrive', () => ledger.missing().length === 0, 20_000);
   await until('and are receipted', async () => (await outgoing()) === 0, 20_000);
-  const sentBefore = await metricOf(lab(), 'tokyo', 'mbus_envelopes_sent_total');
 
   await labSilence(lab().dir, link, 'up');
   await publishSome(lab(), 'acme/exchange', 'trade.during', 300, ledger);
@@ -63,7 +62,4 @@ test.each([
   await consumer.stop();
   expect({ ...verdict, ...ledger.verdict() }).toEqual({ lost: [], doubled: [], changed: [] });
   expect(ledger.delivered).toBe(350);
-  // after a cut the answers are gone for good: tokyo has sent again
-  const sent = (await metricOf(lab(), 'tokyo', 'mbus_envelopes_sent_total')) - sentBefore;
-  if (how === 'cut') expect(sent).toBeGreaterThan(0);
 });
