@@ -272,7 +272,7 @@ export const errorRegistry = {
   E_LEFT_OVER: {
     disposition: 'park',
     summary: 'A stream of a group that is not configured any more still holds messages.',
-    remedy: 'Read them or let them go: the stream is removed as soon as it is empty, or with its topic.',
+    remedy: 'Declare the group again to read them; the stream is removed when it is empty, or with its topic.',
   },
   // lab
   E_LAB_RUNNING: {

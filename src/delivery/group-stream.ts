@@ -58,7 +58,7 @@ export async function ensureGroupStream(
     natsCall(`stream ${name}`, () => jsm.streams.info(name)),
     apiCode.streamNotFound,
   );
-  if (existing !== null && existing.config.metadata?.[meta.group] !== group.id) {
+  if (existing !== null && existing.config.metadata?.[meta.group] !== group.id && !isOrphan(existing, topic)) {
     throw new BusError('E_FOREIGN_STREAM', `stream ${name} exists and does not belong to group ${name}`);
   }
   const secret = existing === null ? randomBytes(16).toString('hex') : secretOf(existing);
@@ -156,6 +156,12 @@ function toGroupStream(name: string, groupId: string, secret: string): GroupStre
   return { name, groupId, arrivalPrefix: `${inPrefix}${secret}.`, markerPrefix: `${markPrefix}${secret}.` };
 }
 
+/** Of a group of this topic that was removed: declared again, the group finds what was left. */
+function isOrphan({ config }: StreamInfo, topic: SnapshotTopic): boolean {
+  const owner = config.metadata?.[meta.group];
+  return config.metadata?.[meta.topic] === topic.id && !topic.groups.some(({ id }) => id === owner);
+}
+
 /** A closed stream has its marker subject only. */
 function secretOf(info: StreamInfo): string {
   const arrival = info.config.subjects.find((each) => each.startsWith(inPrefix));
@@ -176,6 +182,7 @@ function isInLine(existing: StreamConfig, wanted: Partial<StreamConfig>): boolea
   return (
     existing.max_bytes === wanted.max_bytes &&
     existing.discard === wanted.discard &&
+    existing.metadata?.[meta.group] === wanted.metadata?.[meta.group] &&
     existing.subjects.length === wanted.subjects?.length &&
     sourceNames(existing) === sourceNames(wanted)
   );

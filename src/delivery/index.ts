@@ -9,5 +9,6 @@ export {
   type FeedSource,
   findGroupStream,
   type GroupStream,
+  groupStreamName,
   ownersOf,
 } from './group-stream.ts';

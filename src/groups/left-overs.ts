@@ -3,8 +3,8 @@
  * removed group's stream goes once it is empty, and is told of until then.
  */
 import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream';
-import type { SnapshotCustomer } from '../api/snapshot.ts';
-import { deleteStream, ownersOf } from '../delivery/index.ts';
+import type { SnapshotCustomer, SnapshotTopic } from '../api/snapshot.ts';
+import { deleteStream, groupStreamName, ownersOf } from '../delivery/index.ts';
 import type { Logger } from '../log.ts';
 import { natsCall } from '../nats/index.ts';
 
@@ -20,8 +20,9 @@ export async function removeLeftOvers(
     if (topicId === undefined) continue;
     const topic = customer.topics.find(({ id }) => id === topicId);
     if (topic !== undefined && (groupId === undefined || topic.groups.some(({ id }) => id === groupId))) continue;
-    const messages = await countMessages(jsm, info);
     const { name } = info.config;
+    if (topic !== undefined && isTakenUp(topic, name, customer.terminalId)) continue;
+    const messages = await countMessages(jsm, info);
     if (topic === undefined || messages === 0) {
       await deleteStream(jsm, name);
       const level = messages === 0 ? 'info' : 'warn';
@@ -29,6 +30,13 @@ export async function removeLeftOvers(
     } else staying.push(`${name} of a removed group holds ${messages} messages`);
   }
   return staying;
+}
+
+/** A group of the same name was declared again and lives here: it goes on with the stream. */
+function isTakenUp(topic: SnapshotTopic, stream: string, terminalId: string): boolean {
+  return topic.groups.some(
+    ({ name, terminals }) => groupStreamName(topic.name, name) === stream && terminals.includes(terminalId),
+  );
 }
 
 function listStreams(jsm: JetStreamManager): Promise<StreamInfo[]> {

@@ -1,12 +1,19 @@
 /**
- *   east ══ west      nearby publishes at east; job@work moves from east and west to west alone, topic old goes for good
+ *   east ══ west      nearby publishes at east; job@audit is removed and declared again,
+ *                      job@work moves to west alone, topic old goes for good
  */
 import { expect, test } from 'vitest';
-import { labApply } from '../../../src/lab/index.ts';
+import { labApply, labStatus } from '../../../src/lab/index.ts';
 import { Ledger, logLines, publishSome, startConsumer, useBus } from '../../support/bus.ts';
 import { eventually } from '../../support/nats-server.ts';
 
-const yaml = ({ workAt, apps, topics = '' }: { workAt: string; apps: string; topics?: string }): string => `
+interface Declared {
+  workAt: string;
+  hasOld: boolean;
+  hasAudit: boolean;
+}
+
+const yaml = ({ workAt, hasOld, hasAudit }: Declared): string => `
 sites:
   - {name: east, mode: server, address: "east.example.net:7422"}
   - {name: west, mode: server, address: "west.example.net:7422"}
@@ -19,20 +26,33 @@ customers:
       - name: job
         groups:
           - {name: work, terminals: [${workAt}], ackWaitMs: 1000}
-${topics}
+${hasAudit ? '          - {name: audit, terminals: [east]}' : ''}
+${hasOld ? '      - {name: old, groups: [{name: shelf, terminals: [east]}]}' : ''}
     apps:
       - {name: nearby,      terminal: east, publish: [job]}
       - {name: west-worker, terminal: west, consume: [job@work]}
-${apps}
+      - {name: archivist,   terminal: east, publish: [${hasOld ? 'old' : ''}], consume: [${hasAudit ? 'job@audit' : ''}]}
 `;
 
-const lab = useBus(
-  yaml({
-    workAt: 'east, west',
-    apps: '      - {name: archivist, terminal: east, publish: [old]}',
-    topics: '      - {name: old, groups: [{name: shelf, terminals: [east]}]}',
-  }),
-);
+const first = { workAt: 'east, west', hasOld: true, hasAudit: true };
+const lab = useBus(yaml(first));
+
+test('a group that was removed is told of while its stream holds messages, and goes on with them when it is back', {
+  timeout: 90_000,
+}, async () => {
+  const ledger = new Ledger();
+  await publishSome(lab(), 'acme/nearby', 'job.near', 50, ledger);
+  await labApply(lab().dir, yaml({ ...first, hasAudit: false }), 'bus.yaml');
+  await eventually('status tells of the stream', async () => {
+    const { sites } = await labStatus(lab().dir);
+    return sites.some(({ report }) => report?.problems.some(({ text }) => text.includes('job@audit')));
+  });
+  await labApply(lab().dir, yaml(first), 'bus.yaml');
+  const reader = await startConsumer(lab(), 'acme/archivist', 'job@audit', ledger);
+  const verdict = await ledger.settle();
+  await reader.stop();
+  expect(verdict).toEqual({ lost: [], doubled: [], changed: [] });
+});
 
 test('a group that leaves a terminal takes its backlog along, and a topic that goes takes its streams', {
   timeout: 90_000,
@@ -41,7 +61,7 @@ test('a group that leaves a terminal takes its backlog along, and a topic that g
   await publishSome(lab(), 'acme/nearby', 'job.near', 1_200, ledger);
   await publishSome(lab(), 'acme/archivist', 'old.dust', 10, new Ledger());
   const west = await startConsumer(lab(), 'acme/west-worker', 'job@work', ledger);
-  await labApply(lab().dir, yaml({ workAt: 'west', apps: '' }), 'bus.yaml');
+  await labApply(lab().dir, yaml({ ...first, workAt: 'west', hasOld: false }), 'bus.yaml');
   await publishSome(lab(), 'acme/nearby', 'job.near', 300, ledger);
   const verdict = await ledger.settle(30_000);
   await west.stop();
