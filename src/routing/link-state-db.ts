@@ -8,16 +8,10 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../clock.ts';
-import { MAX_CONTROL_BYTES, type PublicKeyLike, toPublicKey } from '../envelope/index.ts';
+import { MAX_CONTROL_BYTES } from '../envelope/index.ts';
 import { isBusError } from '../errors.ts';
-import {
-  type DecodedRecord,
-  decodeRecord,
-  isSignedBy,
-  peekRecord,
-  type RecordHead,
-  type RoutingRecord,
-} from './records.ts';
+import { RecordReader } from './record-reader.ts';
+import { type DecodedRecord, peekRecord, type RecordHead, type RoutingRecord } from './records.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 export type RefusedReason =
@@ -52,8 +46,8 @@ export interface LinkStateDbOptions {
   /** the newest of this terminal's own records */
   ownRecord: (kind: RecordHead['kind']) => { sequence: number; bytes: Uint8Array } | undefined;
   lifeMs?: number;
-  /** tests and simulations may remember what was verified */
-  verify?: (decoded: DecodedRecord, key: PublicKeyLike) => boolean;
+  /** simulations share one that remembers */
+  reader?: RecordReader;
 }
 
 export interface KnownTerminal {
@@ -89,16 +83,16 @@ export class LinkStateDb {
   readonly #options: LinkStateDbOptions;
   readonly #slots = { links: new Map<string, Slot>(), load: new Map<string, Slot>() };
   readonly #buckets = new Map<string, TokenBucket>();
-  /** making a key object costs as much as a signature */
-  readonly #keys = new Map<string, PublicKeyLike>();
+  readonly #reader: RecordReader;
 
   constructor(options: LinkStateDbOptions) {
     this.#options = options;
+    this.#reader = options.reader ?? new RecordReader();
   }
 
   /** Judges what a neighbour sent over a link; keeps it when it is newer. */
   take(linkId: string, bytes: Uint8Array): TakeResult {
-    const { customerId, configOf, verify = isSignedBy } = this.#options;
+    const { customerId, configOf } = this.#options;
     const head = peek(bytes);
     if (head === undefined) return refused('malformed');
     if (head.customerId !== customerId) return refused('other-customer');
@@ -107,11 +101,10 @@ export class LinkStateDb {
     const early = this.#judgeSequence(head, config, bytes);
     if (early !== undefined) return early;
     if (!this.#mayTake(linkId, head.terminalId)) return refused('rate');
-    // a copy: what arrives is a view into much more
-    const decoded = attempt(() => decodeRecord(Uint8Array.from(bytes)));
+    const decoded = attempt(() => this.#reader.decode(bytes));
     if (decoded === undefined) return refused('malformed');
     if (isInflated(decoded.record, config)) return refused('inflated');
-    if (!verify(decoded, this.#keyOf(config.signKey))) return refused('signature');
+    if (!this.#reader.isSigned(decoded, config.signKey)) return refused('signature');
     return this.#keep(decoded, config);
   }
 
@@ -152,7 +145,6 @@ export class LinkStateDb {
         isChanged = true;
       }
     }
-    if (this.#keys.size > 2 * this.#slots.links.size + slack) this.#keys.clear();
     return isChanged;
   }
 
@@ -168,25 +160,13 @@ export class LinkStateDb {
     return head.sequence === slot.sequence ? { outcome: 'known' } : refused('stale');
   }
 
-  #keep({ record, signed, signature }: DecodedRecord, { signKey }: KnownTerminal): TakeResult {
+  #keep({ record, bytes }: DecodedRecord, { signKey }: KnownTerminal): TakeResult {
     if (record.terminalId === this.#options.selfId) return { outcome: 'own', record };
-    const stored = {
-      record,
-      bytes: Buffer.from(signed.buffer, signed.byteOffset, signed.length + signature.length),
-      heardMs: this.#options.clock.monotonicMs(),
-    };
+    const stored = { record, bytes, heardMs: this.#options.clock.monotonicMs() };
     const slots = this.#slots[record.kind];
     const before = this.get(record.kind, record.terminalId);
     slots.set(record.terminalId, { signKey, sequence: record.sequence, stored, isExpired: false });
     return { outcome: 'newer', record, isNews: before === undefined || !hasSameContent(before.record, record) };
-  }
-
-  #keyOf(signKey: string): PublicKeyLike {
-    const known = this.#keys.get(signKey);
-    if (known !== undefined) return known;
-    const key = toPublicKey(signKey);
-    this.#keys.set(signKey, key);
-    return key;
   }
 
   #mayTake(linkId: string, terminalId: string): boolean {

@@ -7,6 +7,7 @@
 import type { Clock } from '../clock.ts';
 import type { SignFn } from '../envelope/index.ts';
 import { LinkStateDb, type LinkStateDbOptions, type TakeResult } from './link-state-db.ts';
+import type { RecordReader } from './record-reader.ts';
 import {
   type LinkEntry,
   type LoadEntry,
@@ -35,7 +36,7 @@ export interface RecordExchangeOptions {
   /** what became of each record heard */
   onTaken?: (result: TakeResult, bytes: Uint8Array) => void;
   sequence?: SequenceStore;
-  verify?: LinkStateDbOptions['verify'];
+  reader?: RecordReader;
   refreshMs?: number;
   lifeMs?: number;
 }
@@ -65,7 +66,7 @@ export class RecordExchange {
   #reserved = 0;
 
   constructor(options: RecordExchangeOptions) {
-    const { customerId, selfId, clock, configOf, lifeMs, verify } = options;
+    const { customerId, selfId, clock, configOf, lifeMs, reader } = options;
     this.#options = options;
     this.#nextSequence = options.sequence?.first ?? 1;
     this.#bucket = new TokenBucket(burst, perSecond, clock.monotonicMs());
@@ -76,7 +77,7 @@ export class RecordExchange {
       configOf,
       ownRecord: (kind) => this.#own.get(kind),
       ...(lifeMs === undefined ? {} : { lifeMs }),
-      ...(verify === undefined ? {} : { verify }),
+      ...(reader === undefined ? {} : { reader }),
     });
   }
 

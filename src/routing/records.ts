@@ -76,6 +76,8 @@ export function peekRecord(bytes: Uint8Array): RecordHead {
 /** A record whose signature is still to be checked. */
 export interface DecodedRecord {
   record: RoutingRecord;
+  /** all of it */
+  bytes: Uint8Array;
   signed: Uint8Array;
   signature: Uint8Array;
 }
@@ -88,7 +90,7 @@ export function decodeRecord(bytes: Uint8Array): DecodedRecord {
   const signed = reader.soFar();
   const signature = reader.bytes(SIGNATURE_BYTES);
   reader.end();
-  return { record, signed, signature };
+  return { record, bytes, signed, signature };
 }
 
 /** Whether the terminal with this key signed it. */
