@@ -94,7 +94,10 @@ describe('joining', () => {
   test('gives the site its certificate, its rights and the keys it pins', () => {
     const { enrolment } = tokyo;
     expect(enrolment).toMatchObject({ site: 'tokyo', busId: control.adminFile.control.busId });
-    expect(enrolment.control.leafUrls).toHaveLength(1);
+    expect(enrolment.control.leafUrls).toEqual([
+      expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+      expect.stringMatching(/^wss:\/\/127/),
+    ]);
     expect(readCertificate(enrolment.certPem)).toMatchObject({ commonName: 'tokyo', names: ['tokyo.example.net'] });
   });
 
