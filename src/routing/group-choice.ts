@@ -16,7 +16,9 @@ export interface Candidate {
   isWhole: boolean;
   /** since when the path is not whole, null while it is */
   lostForMs: number | null;
-  load: { consumers: number; waiting: number; isDraining: boolean } | null;
+  /** by its own word, or the configuration's */
+  isDraining: boolean;
+  load: { consumers: number; waiting: number } | null;
   /** since when its record says that there are no consumers; null when there are, or nothing is known */
   idleForMs: number | null;
   /** breaks ties: its site's name, or for spread a number that differs from origin to origin */
@@ -81,8 +83,8 @@ function bestOf(group: Policy, candidates: readonly Candidate[]): Candidate | un
 
 /** Draining, or idle for too long, and somebody else can be reached who is not. */
 function isPassedOver(candidate: Candidate, group: Policy, candidates: readonly Candidate[]): boolean {
-  const others = candidates.filter((other) => other !== candidate && other.isWhole && other.load?.isDraining !== true);
-  if (candidate.load?.isDraining === true) return others.length > 0;
+  const others = candidates.filter((other) => other !== candidate && other.isWhole && !other.isDraining);
+  if (candidate.isDraining) return others.length > 0;
   const isIdle = candidate.idleForMs !== null && candidate.idleForMs >= group.failoverAfterMs;
   return isIdle && others.some(({ load }) => (load?.consumers ?? 0) > 0);
 }

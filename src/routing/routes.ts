@@ -242,12 +242,14 @@ export class Routes {
   #candidate(group: SnapshotGroup, terminalId: string): Candidate {
     const found = this.#find(terminalId, []);
     const site = this.#topology.siteOf(terminalId);
+    const load = this.loadOf(group.id, terminalId);
     return {
       terminalId,
       cost: found === undefined ? Number.POSITIVE_INFINITY : found.cost / 1_000,
       isWhole: found?.isWhole ?? false,
       lostForMs: this.lostForMs(terminalId),
-      load: this.loadOf(group.id, terminalId),
+      isDraining: (load?.isDraining ?? false) || this.#topology.isDraining(terminalId),
+      load,
       idleForMs: this.#load.idleForMs(group.id, terminalId, this.#now()),
       tie: group.policy === 'spread' ? this.#topology.scatter(terminalId) : site,
     };

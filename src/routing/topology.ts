@@ -34,6 +34,7 @@ export class Topology {
   readonly #known = new Map<string, KnownTerminal>();
   readonly #siteOf: ReadonlyMap<string, string>;
   readonly #groups: ReadonlySet<string>;
+  readonly #draining: ReadonlySet<string>;
   readonly #nodes: { node: string; isTransit: boolean; name: string }[];
   readonly #finder: PathFinder;
   readonly #detours = new Map<string, PathTree>();
@@ -46,6 +47,7 @@ export class Topology {
     this.#positionOf = new Map(links.map(({ id }, position) => [id, position]));
     for (const [position, { a, b }] of links.entries()) this.#positionBetween.set(pairKey(a, b), position);
     this.#siteOf = new Map(terminals.map(({ id, site }) => [id, site]));
+    this.#draining = new Set(terminals.filter(({ isDraining }) => isDraining).map(({ id }) => id));
     const groups = topics.flatMap((topic) => topic.groups);
     this.#groups = new Set(groups.map(({ id }) => id));
     for (const { id, signKey } of terminals)
@@ -69,6 +71,10 @@ export class Topology {
 
   hasGroup(groupId: string): boolean {
     return this.#groups.has(groupId);
+  }
+
+  isDraining(terminalId: string): boolean {
+    return this.#draining.has(terminalId);
   }
 
   siteOf(terminalId: string): string {

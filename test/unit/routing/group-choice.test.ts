@@ -6,13 +6,14 @@ const candidate = (terminalId: string, fields: Partial<Candidate> = {}): Candida
   cost: 1,
   isWhole: true,
   lostForMs: null,
+  isDraining: false,
   load: null,
   idleForMs: null,
   tie: terminalId,
   ...fields,
 });
 
-const load = (consumers: number, waiting = 0, isDraining = false) => ({ consumers, waiting, isDraining });
+const load = (consumers: number, waiting = 0) => ({ consumers, waiting });
 const group = (policy: 'nearest' | 'spread' | 'ordered') => ({ id: 'g', policy, failoverAfterMs: 5_000 });
 
 test('nearest takes the cheapest whole path, ordered the first, spread the least waiting per consumer', () => {
@@ -62,9 +63,9 @@ test('without consumers for long enough a terminal is passed over while another 
 });
 
 test('a terminal that drains is passed over, unless all do', () => {
-  const draining = candidate('a', { load: load(5, 0, true) });
+  const draining = candidate('a', { load: load(5), isDraining: true });
   expect(new GroupChoice().choose(group('nearest'), [draining, candidate('b', { cost: 9 })], 'a', 0)).toBe('b');
-  const both = [draining, candidate('b', { cost: 9, load: load(1, 0, true) })];
+  const both = [draining, candidate('b', { cost: 9, load: load(1), isDraining: true })];
   expect(new GroupChoice().choose(group('nearest'), both, 'a', 0)).toBe('a');
 });
 
