@@ -28,12 +28,14 @@ export class Carrying {
   readonly receipts: ReceiptBook;
   readonly paths = new PathLog();
   readonly #options: CarryingOptions;
+  #customer: SnapshotCustomer;
   #transit: Transit | null = null;
   #close: () => Promise<void> = async () => undefined;
 
   constructor(options: CarryingOptions) {
     const { customer, routes, sessions } = options;
     this.#options = options;
+    this.#customer = customer;
     this.receipts = new ReceiptBook({
       terminalId: customer.terminalId,
       routes,
@@ -48,6 +50,7 @@ export class Carrying {
 
   /** Opens the cache when the configuration lets this terminal carry, and closes it when it does not any more. E_NATS */
   async configure(customer: SnapshotCustomer): Promise<void> {
+    this.#customer = customer;
     const self = customer.terminals.find(({ id }) => id === customer.terminalId);
     const mayCarry = self !== undefined && (self.mode === 'server' || self.transit);
     if (mayCarry && this.#transit === null) await this.#open();
@@ -81,6 +84,7 @@ export class Carrying {
         released: () => metrics.transitReleased.inc(labels),
         usedBytes: (bytes) => metrics.transitUsed.set(labels, bytes),
       },
+      isTerminal: (terminalId) => this.#customer.terminals.some(({ id }) => id === terminalId),
       clock,
       log,
     });

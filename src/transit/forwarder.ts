@@ -43,6 +43,8 @@ export interface ForwarderOptions {
   onReleased: (entry: TransitEntry, terminalId: string, reason: string) => void;
   /** 0 to 1 */
   fill: () => number;
+  /** whether the configuration has this terminal */
+  isTerminal: (terminalId: string) => boolean;
   clock: Clock;
   log: Logger;
   /** how long the oldest of a lane may be stuck in a cache that is nearly full */
@@ -98,13 +100,14 @@ export class Forwarder {
     this.#queuePump();
   }
 
-  /** Called now and then: gives up what is stuck while the cache is nearly full, or can only go back. */
+  /** Called now and then: gives up what is for a terminal that is gone, can only go back, or is stuck while the cache is nearly full. */
   sweep(): void {
     const nowMs = this.#options.clock.monotonicMs();
     const isFull = this.#options.fill() > fullAt;
     for (const lane of [...this.#lanes.values()]) {
       const entry = lane.peek();
       if (entry === undefined || lane.stuckSinceMs === undefined) continue;
+      if (!this.#options.isTerminal(lane.terminalId)) this.#releaseAll(lane, 'its terminal is gone');
       if (nowMs - lane.stuckSinceMs < (this.#options.stalledAfterMs ?? 30_000)) continue;
       const canOnlyGoBack = this.#hopOf(entry, lane) === null && this.#isReachable(lane);
       if (canOnlyGoBack) this.#release(lane, entry, 'every way leads back');
@@ -278,6 +281,10 @@ export class Forwarder {
     if (entry.left.size === 0) this.#options.onDone(entry);
     this.#place(lane);
     this.#queuePump();
+  }
+
+  #releaseAll(lane: Lane, reason: string): void {
+    for (let entry = lane.peek(); entry !== undefined; entry = lane.peek()) this.#release(lane, entry, reason);
   }
 
   #hopOf(entry: TransitEntry, lane: Lane): { linkId: string } | null {

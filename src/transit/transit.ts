@@ -31,6 +31,8 @@ export interface TransitOptions {
   links: ReadonlyMap<string, TransitLink>;
   receipts: ReceiptBook;
   metrics: TransitMetrics;
+  /** whether the configuration has this terminal */
+  isTerminal: (terminalId: string) => boolean;
   clock: Clock;
   log: Logger;
   stalledAfterMs?: number;
@@ -64,11 +66,12 @@ export class Transit {
   constructor(options: TransitOptions) {
     this.#options = options;
     this.#quota = new Quota(options.maxBytes);
-    const { terminalId, routes, links, cache, metrics, clock, log, stalledAfterMs } = options;
+    const { terminalId, routes, links, cache, metrics, isTerminal, clock, log, stalledAfterMs } = options;
     this.#forwarder = new Forwarder({
       terminalId,
       routes,
       links,
+      isTerminal,
       clock,
       log,
       ...(stalledAfterMs === undefined ? {} : { stalledAfterMs }),

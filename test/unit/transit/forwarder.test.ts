@@ -21,7 +21,7 @@ interface Kit {
   released: string[];
 }
 
-function kitOf(linkIds: string[], options: { fill?: number; stalledAfterMs?: number } = {}): Kit {
+function kitOf(linkIds: string[], options: { fill?: number; stalledAfterMs?: number; gone?: string } = {}): Kit {
   const routes = new HandRoutes();
   const links = new Map(linkIds.map((id) => [id, new HandLink()]));
   const done: TransitEntry[] = [];
@@ -35,6 +35,7 @@ function kitOf(linkIds: string[], options: { fill?: number; stalledAfterMs?: num
     onForwarded: () => undefined,
     onReleased: (_entry, _terminalId, reason) => released.push(reason),
     fill: () => options.fill ?? 0,
+    isTerminal: (id) => id !== fixedUuid(options.gone ?? ''),
     clock: systemClock,
     log: silentLogger,
     ...(options.stalledAfterMs === undefined ? {} : { stalledAfterMs: options.stalledAfterMs }),
@@ -170,4 +171,13 @@ test('what could only go back is released in time, so its origin sends it anothe
     forwarder.sweep();
     return released.length === 1;
   });
+});
+
+test('what is for a terminal that is not configured any more is given up', () => {
+  const { forwarder, released } = kitOf(['east'], { gone: 'x' });
+  for (let seq = 1; seq <= 3; seq++) forwarder.enqueue(entryOf('trade', seq, ['x']));
+  forwarder.enqueue(entryOf('trade', 1, ['y']));
+  forwarder.sweep();
+  expect(released).toHaveLength(3);
+  expect(forwarder.waiting).toBe(1);
 });
