@@ -34,7 +34,7 @@ interface Result {
   changeBytes: number;
   /** a minute's refresh, per terminal */
   steadyBytesPerSecond: number;
-  /** one search of all paths, after new weights */
+  /** one search of all paths, after new weights; CPU time, like what follows */
   pathMs: number;
   /** one signature */
   verifyMs: number;
@@ -133,12 +133,12 @@ function watch(net: SimNet): (expected: number) => number {
 function pathCost(net: SimNet): Pick<Result, 'pathMs'> {
   const finder = net.pathFinder();
   const times = net.nodes.slice(0, 11).map(({ id }) => {
-    const startMs = performance.now();
+    const start = process.cpuUsage();
     for (const [position, { operatorCost, delayMs, isUp }] of net.links.entries()) {
       finder.setEdge(position, operatorCost * 1_000 + 10 * delayMs, isUp ? 'up' : 'down');
     }
     finder.from(id);
-    return performance.now() - startMs;
+    return process.cpuUsage(start).user / 1_000;
   });
   return { pathMs: times.sort((a, b) => a - b)[5] ?? times[0]! };
 }
@@ -165,9 +165,9 @@ function databaseCost(terminals: number): Pick<Result, 'verifyMs' | 'databaseByt
       sign,
     );
   const decoded = decodeRecord(recordOf(0));
-  const startMs = performance.now();
+  const start = process.cpuUsage();
   for (let round = 0; round < 200; round++) isSignedBy(decoded, publicKey);
-  const verifyMs = (performance.now() - startMs) / 200;
+  const verifyMs = process.cpuUsage(start).user / 1_000 / 200;
   const db = new LinkStateDb({
     customerId: simId(1, 0),
     selfId: simId(2, terminals),

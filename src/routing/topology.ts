@@ -38,6 +38,7 @@ export class Topology {
   readonly #nodes: { node: string; isTransit: boolean; name: string }[];
   readonly #finder: PathFinder;
   readonly #detours = new Map<string, PathTree>();
+  readonly #tables = new WeakMap<LinkEntry[], Map<string, LinkEntry>>();
   #weights: Weighed[];
   #tree: PathTree | undefined;
 
@@ -111,11 +112,7 @@ export class Topology {
 
   /** Takes over what this terminal announces of its own links, and what the records of the others say. */
   update(own: (linkId: string) => LinkEntry | undefined, told: (terminalId: string) => LinkEntry[] | undefined): void {
-    const tables = new Map<string, Map<string, LinkEntry> | undefined>();
-    const tableOf = (terminalId: string): Map<string, LinkEntry> | undefined => {
-      if (!tables.has(terminalId)) tables.set(terminalId, byLink(told(terminalId)));
-      return tables.get(terminalId);
-    };
+    const tableOf = (terminalId: string): Map<string, LinkEntry> | undefined => this.#tableOf(told(terminalId));
     this.#weights = this.#links.map((link) => {
       const peer = link.a === this.#self ? link.b : link.b === this.#self ? link.a : undefined;
       if (peer === undefined) return weigh(link, tableOf(link.a)?.get(link.id), tableOf(link.b)?.get(link.id));
@@ -151,6 +148,16 @@ export class Topology {
     return disjointPaths({ nodes: this.#nodes, edges }, this.#self, terminalId, maxDisjoint);
   }
 
+  /** A record's entries by link; most records are the same as at the last update. */
+  #tableOf(entries: LinkEntry[] | undefined): Map<string, LinkEntry> | undefined {
+    if (entries === undefined) return undefined;
+    const known = this.#tables.get(entries);
+    if (known !== undefined) return known;
+    const table = new Map(entries.map((entry) => [entry.linkId, entry]));
+    this.#tables.set(entries, table);
+    return table;
+  }
+
   #count(servedAt: readonly string[]): void {
     for (const { a, b } of this.#links) {
       for (const id of [a, b]) {
@@ -177,10 +184,6 @@ function weighOwn(link: SnapshotLink, own: LinkEntry | undefined, peer: Map<stri
   const answer = peer?.get(link.id);
   const milli = linkMilli(link.cost, own.extraMilli, answer?.extraMilli ?? 0);
   return { milli, state: peer === undefined || answer !== undefined ? 'up' : 'down', rttMs: own.rttMs };
-}
-
-function byLink(entries: readonly LinkEntry[] | undefined): Map<string, LinkEntry> | undefined {
-  return entries === undefined ? undefined : new Map(entries.map((entry) => [entry.linkId, entry]));
 }
 
 function pairKey(a: string, b: string): string {

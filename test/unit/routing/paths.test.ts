@@ -241,10 +241,11 @@ test('a thousand terminals and four thousand links are searched in milliseconds'
   });
   const finder = new PathFinder({ nodes, edges });
   const times = Array.from({ length: 15 }, () => {
-    const startMs = performance.now();
+    // the time of this process: whatever else the machine does is not the search's
+    const start = process.cpuUsage();
     for (const [position, { cost }] of edges.entries()) finder.setEdge(position, cost, 'up');
     expect(finder.from('n0').nodes()).toHaveLength(1_000);
-    return performance.now() - startMs;
+    return process.cpuUsage(start).user / 1_000;
   });
   expect(times.sort((a, b) => a - b)[7]).toBeLessThan(20);
 });
