@@ -23,7 +23,7 @@ import type { SnapshotTopic } from '../api/snapshot.ts';
 import { systemClock } from '../clock.ts';
 import { BusError } from '../errors.ts';
 import { apiCode, natsCall, orNull } from '../nats/index.ts';
-import type { Duty } from './cursor.ts';
+import type { Duty } from './duty.ts';
 
 const cursorPrefix = 'mb-out-';
 const feedPrefix = 'mb-feed-';

@@ -19,7 +19,9 @@ import {
   type StoredCursor,
   saveCursor,
 } from './capture-stream.ts';
-import { Cursor, type CursorOptions, type Duty, type Shipper } from './cursor.ts';
+import { Cursor, type CursorOptions } from './cursor.ts';
+import type { Duty } from './duty.ts';
+import type { Shipper } from './shipper.ts';
 
 export interface RemoteGroup {
   groupId: string;

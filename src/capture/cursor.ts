@@ -16,61 +16,11 @@ import type { Clock } from '../clock.ts';
 import { MAX_MESSAGES, RangeSet } from '../envelope/index.ts';
 import { BusError, errorText, isBusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { boundaryAfter, type Duty, isDue } from './duty.ts';
 import { type CapturedMessage, PullReader, type PullReaderOptions } from './pull-reader.ts';
-
-/** What a cursor owes one group: the capture sequences from..until (null: without end) go to that terminal. */
-export interface Duty {
-  groupId: string;
-  terminalId: string;
-  from: number;
-  until: number | null;
-}
-
-/** A run of capture sequences on its way: `messages` may have gaps, first..last has none. */
-export interface Shipment {
-  first: number;
-  last: number;
-  /** no sequence up to here will be sent again to these duties */
-  floor: number;
-  messages: readonly CapturedMessage[];
-  duties: readonly Pick<Duty, 'groupId' | 'terminalId'>[];
-}
-
-/** What becomes of a shipment while it is on its way, told to its cursor. */
-export interface ShipProgress {
-  /** the next hop of these terminals holds it */
-  stored(terminalIds: readonly string[]): void;
-  /** a next hop has no room and is asked again; empty when it has */
-  waiting(reason: string): void;
-  /** false once the cursor has given the shipment up and will read it again */
-  isWanted(): boolean;
-}
-
-/** When a receipt is overdue, and since when; times on the monotonic clock, milliseconds. */
-export interface ReceiptTerms {
-  /** infinite while no receipt can be expected, because links on the way are down */
-  patienceMs: number;
-  /** since when the way to the terminal is as it is */
-  changedAtMs: number;
-  /** what was sent before this went a way that is broken since */
-  brokenAtMs: number;
-  /** how long that may still come through */
-  shortPatienceMs: number;
-}
-
-/** The next stages, as a cursor sees them. */
-export interface Shipper {
-  isReachable(terminalId: string): boolean;
-  /** bytes of messages one shipment may hold */
-  maxShipmentBytes(): number;
-  receiptTerms(terminalId: string): ReceiptTerms;
-  /** whether an envelope can hold the message: nats-server stores subjects that none can */
-  isCarriable(message: CapturedMessage): boolean;
-  /** puts messages that no envelope can hold where people find them; resolves when they are safe */
-  park(messages: readonly CapturedMessage[]): Promise<void>;
-  /** resolves once every next hop holds the shipment; asks a busy one again until the shipment is not wanted any more */
-  ship(shipment: Shipment, progress: ShipProgress): Promise<void>;
-}
+import { ReceiptWatch } from './receipt-watch.ts';
+import { SentReserve } from './sent-reserve.ts';
+import type { Shipper } from './shipper.ts';
 
 export type CursorState = 'closed' | 'waiting' | 'reading';
 
@@ -112,10 +62,6 @@ export const maxOutstandingMessages = 80_000;
 /** how long a partial shipment waits for company while another is under way */
 const companyMs = 1;
 const pullBytes = 2 * 1024 * 1024;
-/** a receipt that stays out again and again is waited for longer each time, up to this factor */
-const maxPatienceFactor = 16;
-/** how far ahead a cursor stores that it may have sent: one write per so many sequences */
-const reserveAhead = 5_000;
 /** samples in a row (half a second apart) before a duty counts as slow */
 const slowStrikes = 2;
 
@@ -129,8 +75,7 @@ export class Cursor {
   #floor = 0;
   #readPosition = 0;
   #sentUpTo: number;
-  #reservedUpTo: number;
-  #reserving: Promise<void> = Promise.resolve();
+  readonly #reserve: SentReserve;
   #inFlight: InFlight[] = [];
   #outstanding = 0;
   #unstored = 0;
@@ -143,18 +88,16 @@ export class Cursor {
   #retryTimer: NodeJS.Timeout | undefined;
   #generation = 0;
   #reason = '';
-  #strikes = new Map<string, number>();
-  /** when a group's floor last moved, monotonic milliseconds */
-  readonly #movedAtMs = new Map<string, number>();
-  /** rewinds for want of a receipt since a floor moved */
-  #timeouts = 0;
+  readonly #strikes = new Map<string, number>();
+  readonly #receipts: ReceiptWatch;
 
   constructor(options: CursorOptions) {
     this.durable = options.durable;
     this.#options = options;
     this.#duties = options.duties;
     this.#sentUpTo = options.sentUpTo;
-    this.#reservedUpTo = options.reservedUpTo;
+    this.#receipts = new ReceiptWatch(options.clock);
+    this.#reserve = new SentReserve(options.reservedUpTo, options.saveSent);
     this.#reader = new PullReader({
       nc: options.nc,
       stream: options.stream,
@@ -191,7 +134,7 @@ export class Cursor {
 
   /** What must stand in stored state: a later life takes it that everything up to here may have been sent. */
   get reservedUpTo(): number {
-    return Math.max(this.#reservedUpTo, this.sentUpTo);
+    return Math.max(this.#reserve.upTo, this.sentUpTo);
   }
 
   /** Why it does not read, or what it waits for, in plain words; empty when it goes on. */
@@ -273,8 +216,7 @@ export class Cursor {
       if (from <= until) done.add(from, until);
     }
     if (done.mark > before) {
-      this.#movedAtMs.set(groupId, this.#options.clock.monotonicMs());
-      this.#timeouts = 0;
+      this.#receipts.moved(groupId);
     }
     this.#failures = 0;
     this.#settle();
@@ -306,26 +248,16 @@ export class Cursor {
     }
     const overdueMs = this.#overdueMs();
     if (overdueMs === null) return;
-    this.#timeouts += 1;
+    this.#receipts.timedOut();
     this.#fail(new BusError('E_TIMEOUT', `no receipt for ${Math.round(overdueMs)} ms`));
   }
 
-  /** How long the oldest shipment has waited for a receipt that is overdue; null when none is. */
   #overdueMs(): number | null {
     const oldest = this.#inFlight[0];
     if (oldest?.storedAtMs === undefined) return null;
-    const { storedAtMs } = oldest;
-    const nowMs = this.#options.clock.monotonicMs();
-    const factor = Math.min(maxPatienceFactor, 2 ** this.#timeouts);
-    for (const duty of this.#duties) {
-      if (!isDue(duty, oldest.first, oldest.last) || this.groupFloor(duty.groupId) >= oldest.last) continue;
-      const terms = this.#options.shipper.receiptTerms(duty.terminalId);
-      const sinceMs = Math.max(storedAtMs, terms.changedAtMs, this.#movedAtMs.get(duty.groupId) ?? 0);
-      if (nowMs - sinceMs > terms.patienceMs * factor) return nowMs - storedAtMs;
-      const isAstray = storedAtMs < terms.brokenAtMs && terms.patienceMs < Number.POSITIVE_INFINITY;
-      if (isAstray && nowMs - terms.changedAtMs > terms.shortPatienceMs) return nowMs - storedAtMs;
-    }
-    return null;
+    const { first, last, storedAtMs } = oldest;
+    const open = this.#duties.filter((duty) => isDue(duty, first, last) && this.groupFloor(duty.groupId) < last);
+    return this.#receipts.overdueMs(storedAtMs, open, (id) => this.#options.shipper.receiptTerms(id));
   }
 
   /** Reads again from the durable's ack floor: after a reconnect, or when an operator asks. */
@@ -461,7 +393,7 @@ export class Cursor {
   /** Ships the next run of sequences; false when there was nothing. */
   #cut(): boolean {
     const first = this.#readPosition + 1;
-    const boundary = this.#boundaryAfter(first);
+    const boundary = boundaryAfter(this.#duties, first);
     const maxBytes = this.#options.shipper.maxShipmentBytes();
     const taken = this.#reader.take({ maxMessages: MAX_MESSAGES, maxBytes, lastSeq: boundary });
     const next = this.#reader.peekSeq();
@@ -484,16 +416,6 @@ export class Cursor {
     if (taken.length === 0 || owed.length === 0) this.#pass(entry, owed);
     else this.#ship(entry, taken, owed);
     return true;
-  }
-
-  /** The last sequence that may travel together with `first`: where no duty begins or ends in between. */
-  #boundaryAfter(first: number): number {
-    let boundary = Number.MAX_SAFE_INTEGER;
-    for (const { from, until } of this.#duties) {
-      if (from > first) boundary = Math.min(boundary, from - 1);
-      if (until !== null && until >= first) boundary = Math.min(boundary, until);
-    }
-    return boundary;
   }
 
   /** Nothing of the entry has to travel. */
@@ -536,7 +458,7 @@ export class Cursor {
     const messages = taken.filter((message) => shipper.isCarriable(message));
     if (messages.length < taken.length) await shipper.park(taken.filter((message) => !shipper.isCarriable(message)));
     if (messages.length === 0) return false;
-    if (last > this.#reservedUpTo) await this.#reserve(last);
+    await this.#reserve.cover(last);
     await shipper.ship(
       { first, last, floor: this.#floor, messages, duties },
       {
@@ -550,19 +472,6 @@ export class Cursor {
       },
     );
     return true;
-  }
-
-  /** Resolves once stored state allows for sending up to `last`: killed with its server, the next life knows of it. */
-  #reserve(last: number): Promise<void> {
-    this.#reserving = this.#reserving
-      .catch(() => undefined)
-      .then(async () => {
-        if (last <= this.#reservedUpTo) return;
-        const upTo = last + reserveAhead;
-        await this.#options.saveSent(upTo);
-        this.#reservedUpTo = upTo;
-      });
-    return this.#reserving;
   }
 
   /** Moves the floor over what every duty has receipted and acknowledges the durable up to there. */
@@ -586,8 +495,4 @@ export class Cursor {
   #isReceipted({ first, last }: InFlight): boolean {
     return this.#duties.every((duty) => !isDue(duty, first, last) || this.#doneOf(duty).covers(first, last));
   }
-}
-
-function isDue(duty: Duty, first: number, last: number): boolean {
-  return duty.from <= last && (duty.until === null || duty.until >= first);
 }

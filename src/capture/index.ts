@@ -9,7 +9,7 @@ export {
   listFeeds,
   pauseFeed,
 } from './capture-stream.ts';
-export type { ReceiptTerms, Shipment, ShipProgress, Shipper } from './cursor.ts';
 export { CursorSet, type GroupProgress, type RemoteGroup } from './cursor-set.ts';
 export { parkMessages } from './parked.ts';
 export type { CapturedMessage } from './pull-reader.ts';
+export type { ReceiptTerms, Shipment, ShipProgress, Shipper } from './shipper.ts';

@@ -1,0 +1,49 @@
+/** The next stages as a cursor sees them: what it hands over, and what it is told of it. */
+import type { Duty } from './duty.ts';
+import type { CapturedMessage } from './pull-reader.ts';
+
+/** A run of capture sequences on its way: `messages` may have gaps, first..last has none. */
+export interface Shipment {
+  first: number;
+  last: number;
+  /** no sequence up to here will be sent again to these duties */
+  floor: number;
+  messages: readonly CapturedMessage[];
+  duties: readonly Pick<Duty, 'groupId' | 'terminalId'>[];
+}
+
+/** What becomes of a shipment while it is on its way, told to its cursor. */
+export interface ShipProgress {
+  /** the next hop of these terminals holds it */
+  stored(terminalIds: readonly string[]): void;
+  /** a next hop has no room and is asked again; empty when it has */
+  waiting(reason: string): void;
+  /** false once the cursor has given the shipment up and will read it again */
+  isWanted(): boolean;
+}
+
+/** When a receipt is overdue, and since when; times on the monotonic clock, milliseconds. */
+export interface ReceiptTerms {
+  /** infinite while no receipt can be expected, because links on the way are down */
+  patienceMs: number;
+  /** since when the way to the terminal is as it is */
+  changedAtMs: number;
+  /** what was sent before this went a way that is broken since */
+  brokenAtMs: number;
+  /** how long that may still come through */
+  shortPatienceMs: number;
+}
+
+/** The next stages, as a cursor sees them. */
+export interface Shipper {
+  isReachable(terminalId: string): boolean;
+  /** bytes of messages one shipment may hold */
+  maxShipmentBytes(): number;
+  receiptTerms(terminalId: string): ReceiptTerms;
+  /** whether an envelope can hold the message: nats-server stores subjects that none can */
+  isCarriable(message: CapturedMessage): boolean;
+  /** puts messages that no envelope can hold where people find them; resolves when they are safe */
+  park(messages: readonly CapturedMessage[]): Promise<void>;
+  /** resolves once every next hop holds the shipment; asks a busy one again until the shipment is not wanted any more */
+  ship(shipment: Shipment, progress: ShipProgress): Promise<void>;
+}
