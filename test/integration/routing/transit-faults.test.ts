@@ -73,8 +73,10 @@ test.each(deaths)('$name: everything arrives once', async ({ strike, mend }) => 
   try {
     await settledOn(lab(), best);
     if (mend === null) {
-      const ms = await timeUntilPath(lab(), detour, strike);
-      process.stdout.write(`a transit site gone: ${detour.replaceAll('>', '-')} after ${Math.round(ms)} ms\n`);
+      const startMs = performance.now();
+      await timeUntilPath(lab(), detour, strike);
+      const ms = Math.round(performance.now() - startMs);
+      process.stdout.write(`a transit site gone: ${detour.replaceAll('>', '-')} ${ms} ms after the first kill\n`);
     } else {
       await strike();
       await delay(500);
