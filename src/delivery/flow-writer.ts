@@ -77,10 +77,11 @@ export class FlowWriter {
     while (this.#jobs.length > 0) {
       const jobs = this.#nextJobs();
       try {
-        const received = await this.#store(jobs);
+        const received = await this.#store(jobs.map((job) => job.arrival));
         for (const job of jobs) job.resolve(received);
       } catch (error) {
-        for (const job of jobs) job.reject(error);
+        if (isBusError(error, 'E_STREAM_FULL')) await this.#storeWhatFits(jobs);
+        else for (const job of jobs) job.reject(error);
       }
     }
     this.#isWriting = false;
@@ -101,11 +102,34 @@ export class FlowWriter {
     return this.#jobs.splice(0, count);
   }
 
-  async #store(jobs: readonly Job[]): Promise<RangeSet> {
+  /** A stream that has no room for all of it may have room for some: the rest is refused, and comes again. */
+  async #storeWhatFits(jobs: readonly Job[]): Promise<void> {
+    for (const job of jobs) {
+      try {
+        job.resolve(await this.#storeInParts(job.arrival));
+      } catch (error) {
+        job.reject(error);
+      }
+    }
+  }
+
+  /** Halves the arrival until a part fits; an arrival larger than the whole stream gets in piece by piece. */
+  async #storeInParts(arrival: Arrival): Promise<RangeSet> {
+    try {
+      return await this.#store([arrival]);
+    } catch (error) {
+      const halves = isBusError(error, 'E_STREAM_FULL') ? halve(arrival) : null;
+      if (halves === null) throw error;
+      await this.#storeInParts(halves[0]);
+      return this.#storeInParts(halves[1]);
+    }
+  }
+
+  async #store(arrivals: readonly Arrival[]): Promise<RangeSet> {
     for (let attempt = 1; ; attempt++) {
       this.#marker ??= await this.#readMarker();
       try {
-        return await this.#commit(this.#marker, jobs);
+        return await this.#commit(this.#marker, arrivals);
       } catch (error) {
         this.#marker = undefined;
         const isUnclear = isBusError(error, 'E_CONFLICT', 'E_NATS');
@@ -114,14 +138,14 @@ export class FlowWriter {
     }
   }
 
-  /** Commits what is missing of the jobs; with nothing missing it writes nothing. */
-  async #commit(marker: StoredMarker, jobs: readonly Job[]): Promise<RangeSet> {
+  /** Commits what is missing of the arrivals; with nothing missing it writes nothing. */
+  async #commit(marker: StoredMarker, arrivals: readonly Arrival[]): Promise<RangeSet> {
     const { nc, stream, flow, macKey, onStored } = this.#options;
     const received = marker.received.clone();
     const batch: BatchMessage[] = [];
     let floor = marker.floor;
     let isNews = false;
-    for (const { arrival } of jobs) {
+    for (const arrival of arrivals) {
       floor = Math.max(floor, arrival.floor);
       received.prune(Math.min(floor, arrival.first - 1));
       if (received.covers(arrival.first, arrival.last)) continue;
@@ -158,6 +182,17 @@ export class FlowWriter {
     const { floor, received, refused } = decodeMarker(message.data, macKey, stream.name);
     return { seq: message.seq, floor, received, refused };
   }
+}
+
+/** Two arrivals that cover what the one does; null when it cannot be parted. */
+function halve(arrival: Arrival): [Arrival, Arrival] | null {
+  const middle = arrival.messages.length >> 1;
+  const border = arrival.messages[middle];
+  if (middle === 0 || border === undefined) return null;
+  return [
+    { ...arrival, last: border.seq - 1, messages: arrival.messages.slice(0, middle) },
+    { ...arrival, first: border.seq, messages: arrival.messages.slice(middle) },
+  ];
 }
 
 /** The original subject under the stream's secret; the bus's own headers beside the application's. */
