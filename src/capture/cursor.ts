@@ -468,7 +468,8 @@ export class Cursor {
         waiting: (reason) => {
           if (generation === this.#generation) this.#reason = reason;
         },
-        isWanted: () => generation === this.#generation,
+        isWanted: (terminalId) =>
+          generation === this.#generation && this.#duties.some((duty) => duty.terminalId === terminalId),
       },
     );
     return true;

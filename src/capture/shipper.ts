@@ -18,8 +18,8 @@ export interface ShipProgress {
   stored(terminalIds: readonly string[]): void;
   /** a next hop has no room and is asked again; empty when it has */
   waiting(reason: string): void;
-  /** false once the cursor has given the shipment up and will read it again */
-  isWanted(): boolean;
+  /** false once the cursor has given the shipment up, or another cursor serves the terminal */
+  isWanted(terminalId: string): boolean;
 }
 
 /** When a receipt is overdue, and since when; times on the monotonic clock, milliseconds. */

@@ -118,8 +118,9 @@ async function sendWhileBusy(
   progress: ShipProgress,
 ): Promise<void> {
   for (let attempt = 1; ; attempt++) {
-    await pause(options.clock, backoffMs(attempt, 50, maxBusyWaitMs), progress);
-    if (!progress.isWanted()) throw new BusError('E_LINK_DOWN', 'the shipment is not wanted any more');
+    const isWanted = (): boolean => progress.isWanted(terminalId);
+    await pause(options.clock, backoffMs(attempt, 50, maxBusyWaitMs), isWanted);
+    if (!isWanted()) return;
     const [linkId = ''] = nextHops(options, [terminalId]).keys();
     try {
       await send(options, linkId, [terminalId], parts);
@@ -133,9 +134,9 @@ async function sendWhileBusy(
   }
 }
 
-async function pause(clock: Clock, ms: number, progress: ShipProgress): Promise<void> {
+async function pause(clock: Clock, ms: number, isWanted: () => boolean): Promise<void> {
   const endMs = clock.monotonicMs() + ms;
-  while (progress.isWanted() && clock.monotonicMs() < endMs) await clock.sleep(Math.min(wantedCheckMs, ms));
+  while (isWanted() && clock.monotonicMs() < endMs) await clock.sleep(Math.min(wantedCheckMs, ms));
 }
 
 async function send(options: OutboundOptions, linkId: string, destinations: string[], parts: Sealed): Promise<void> {
