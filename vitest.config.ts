@@ -7,6 +7,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     maxWorkers: 2,
+    // programs that tests start read their modules compiled
+    env: { NODE_COMPILE_CACHE: new URL('.tools/compiled', import.meta.url).pathname },
     reporters: ['default'],
   },
 });

@@ -255,10 +255,14 @@ class RegistryKeyService implements KeyService {
     const { masterKey } = this.#options;
     let stored = await findNewestRoot(this.#db, topicId);
     if (!stored) {
+      // the number first: a replica that is faster from here on takes the same one, and the database keeps the first
       const epoch = await nextEpoch(this.#db, topicId);
-      const wrapped = wrapRoot(masterKey, { topicId, epoch }, randomBytes(KEY_BYTES));
-      await insertRoot(this.#db, topicId, { epoch, wrapped });
       stored = await findNewestRoot(this.#db, topicId);
+      if (!stored) {
+        const wrapped = wrapRoot(masterKey, { topicId, epoch }, randomBytes(KEY_BYTES));
+        await insertRoot(this.#db, topicId, { epoch, wrapped });
+        stored = await findNewestRoot(this.#db, topicId);
+      }
     }
     if (!stored) throw new BusError('E_TOPIC_KEY', `topic ${topicId} has no key and none could be stored`);
     return { epoch: stored.epoch, root: unwrapRoot(masterKey, { topicId, epoch: stored.epoch }, stored.wrapped) };

@@ -224,7 +224,9 @@ export class SiteServer {
   /** Settings that need a restart: done for the very first snapshot, when nobody uses the server yet, else reported. */
   async #followStartSettings(wanted: ServerPlan, isFirst: boolean): Promise<ApplyResult['problems']> {
     const started = await readStartSettings(this.#dir);
-    if (isDeepStrictEqual(started, startSettingsOf(wanted))) return [];
+    // a listener that was opened ahead and serves no link yet is no reason to restart
+    const hasWebsocketListener = wanted.hasWebsocketListener || started.hasWebsocketListener;
+    if (isDeepStrictEqual(started, startSettingsOf({ ...wanted, hasWebsocketListener }))) return [];
     if (isFirst && this.#server) {
       await this.#restartServer(this.#server);
       return [];
