@@ -44,7 +44,8 @@ export interface PullReaderOptions {
 }
 
 const pullMessages = 4_000;
-const pullExpiresMs = 20_000;
+// short: a killed sidecar's open pull takes deliveries until it ends, and the next life reads nothing meanwhile
+const pullExpiresMs = 3_000;
 const pullGraceMs = 3_000;
 
 export class PullReader {
