@@ -7,6 +7,9 @@ import type { ResponseOf } from './methods.ts';
 import { type JoinToken, parseToken } from './token.ts';
 import { openTunnels } from './tunnel.ts';
 
+/** a busy control plane makes the site's accounts meanwhile */
+const enrolTimeoutMs = 30_000;
+
 export interface JoinKeys {
   /** the site's new request key; prepareSiteDir of src/site makes one */
   key: CallerKey;
@@ -43,12 +46,9 @@ async function enrol(token: JoinToken, dial: string[], keys: JoinKeys): Promise<
     ownsConnection: true,
   });
   try {
-    return await client.call('enrol.site', {
-      token: token.secret,
-      siteKey: keys.key.publicKey,
-      controlUser: keys.controlUser,
-      csrPem: keys.csrPem,
-    });
+    const { key, controlUser, csrPem } = keys;
+    const request = { token: token.secret, siteKey: key.publicKey, controlUser, csrPem };
+    return await client.call('enrol.site', request, { timeoutMs: enrolTimeoutMs });
   } finally {
     await client.close();
   }
