@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { BusError } from '../../src/errors.ts';
 import type { SiteDir } from '../../src/site/index.ts';
-import { collect, hostPort, proxyUrl } from '../options.ts';
+import { readTextFile } from '../files.ts';
+import { collect, hostPort, proxyUrl, usage } from '../options.ts';
 import { readToken, type TokenOption } from '../token.ts';
 
 export interface JoinOptions extends TokenOption {
@@ -13,6 +14,7 @@ export interface JoinOptions extends TokenOption {
   leafListen?: string;
   websocketListen?: string;
   proxy?: string;
+  proxyLoginFile?: string;
   controlTransport?: 'tcp' | 'ws';
   controlVia?: string[];
   monitor: string;
@@ -25,8 +27,12 @@ export function withJoinOptions(verb: Command): Command {
     .option('--leaf-listen <host:port>', 'server mode: where it takes links of other sites', hostPort)
     .option('--websocket-listen <host:port>', 'server mode: where it takes links over WebSocket', hostPort)
     .option('--proxy <url>', 'HTTP proxy that joining, links and the control link go through', proxyUrl)
+    .option('--proxy-login-file <file>', 'user:password for the proxy, in a file that only you can read')
     .addOption(
-      new Option('--control-transport <how>', 'ws: reach the control plane over WebSocket').choices(['tcp', 'ws']),
+      new Option('--control-transport <how>', 'ws: join and reach the control plane over WebSocket').choices([
+        'tcp',
+        'ws',
+      ]),
     )
     .option(
       '--control-via <url>',
@@ -42,12 +48,25 @@ export function isSiteDir(dir: string): boolean {
 
 /** Joins the site that the token names. E_EXISTS when `dir` is a site already; E_TOKEN_* as the control plane says. */
 export async function joinSiteDir(options: JoinOptions): Promise<SiteDir> {
-  const { dir, tokenFile: _, ...place } = options;
+  const { dir, tokenFile: _, proxyLoginFile: __, ...place } = options;
   if (isSiteDir(dir)) throw new BusError('E_EXISTS', `${dir} is the directory of a joined site already`);
   const { joinSite, parseToken } = await import('../../src/api/index.ts');
   const { createSiteDir, prepareSiteDir } = await import('../../src/site/index.ts');
   const token = parseToken(await readToken(options));
   const { key, controlUser, csrPem } = await prepareSiteDir(dir, token.site);
-  const enrolment = await joinSite(token, { key, controlUser, csrPem }, { proxy: options.proxy });
-  return createSiteDir({ path: dir, enrolment, ...place });
+  const proxy = await proxyWithLogin(options);
+  const enrolment = await joinSite(token, { key, controlUser, csrPem }, { proxy, transport: options.controlTransport });
+  return createSiteDir({ path: dir, enrolment, ...place, proxy });
+}
+
+/** The proxy's URL with the login of --proxy-login-file, which is never an argument. */
+async function proxyWithLogin({ proxy, proxyLoginFile }: JoinOptions): Promise<string | undefined> {
+  if (proxyLoginFile === undefined) return proxy;
+  if (proxy === undefined) throw usage('--proxy-login-file goes with --proxy');
+  const [, user, password] = /^([^:\r\n]+):([^\r\n]*)\s*$/.exec(await readTextFile(proxyLoginFile)) ?? [];
+  if (user === undefined || password === undefined) throw usage(`${proxyLoginFile} must hold one line, user:password`);
+  const url = new URL(proxy);
+  url.username = encodeURIComponent(user);
+  url.password = encodeURIComponent(password);
+  return url.href.replace(/\/$/, '');
 }

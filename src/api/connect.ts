@@ -27,14 +27,16 @@ export async function connectControl(
     isForever?: boolean;
     /** host:port to dial instead of the endpoint's own, which the certificate still has to name */
     dial?: string[];
+    /** what is dialled is on loopback and has done TLS */
+    isSecured?: boolean;
   } = {},
 ): Promise<NatsConnection> {
-  const { timeoutMs = 5_000, inboxPrefix, isForever = false, dial = endpoint.urls } = options;
+  const { timeoutMs = 5_000, inboxPrefix, isForever = false, dial = endpoint.urls, isSecured = false } = options;
   try {
     return await connect({
-      servers: dial.map((url) => `tls://${url}`),
+      servers: dial.map((url) => `${isSecured ? 'nats' : 'tls'}://${url}`),
       authenticator: jwtAuthenticator(endpoint.userJwt, new TextEncoder().encode(endpoint.userSeed)),
-      tls: controlTls(endpoint),
+      ...(!isSecured && { tls: controlTls(endpoint) }),
       name: endpoint.name,
       timeout: timeoutMs,
       maxReconnectAttempts: isForever ? -1 : 10,
@@ -48,7 +50,7 @@ export async function connectControl(
 }
 
 /** The client library hands no IP address to TLS, so the certificate is compared here, with every address we may dial. */
-function controlTls({ urls, caPem }: ControlEndpoint) {
+export function controlTls({ urls, caPem }: Pick<ControlEndpoint, 'urls' | 'caPem'>) {
   const hosts = urls.map((url) => splitAddress(url).host);
   const check = (_: string, certificate: PeerCertificate): Error | undefined => {
     const problems = hosts.map((host) => checkServerIdentity(host, certificate));

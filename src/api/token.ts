@@ -14,6 +14,8 @@ const tokenSchema = z.strictObject({
   site: z.string(),
   /** host:port of the control plane's client listeners */
   urls: z.array(z.string()).min(1),
+  /** its WebSocket listeners, where it has some, and the certificate without which they let nobody in */
+  websocket: z.strictObject({ urls: z.array(z.string()).min(1), certPem: z.string(), keyPem: z.string() }).optional(),
   caPem: z.string(),
   signKey: z.string(),
   sealKey: z.string(),

@@ -39,9 +39,9 @@ function join(proxy: string, target: string, client: Socket, sockets: Set<Socket
     socket.on('close', () => sockets.delete(socket));
   };
   keep(client);
-  const { hostname, port, username, password } = new URL(proxy);
-  const auth = username === '' ? {} : { auth: `${decodeURIComponent(username)}:${decodeURIComponent(password)}` };
-  const asking = request({ host: hostname.replace(/^\[|\]$/g, ''), port, method: 'CONNECT', path: target, ...auth });
+  const { hostname, port } = new URL(proxy);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const asking = request({ host, port, method: 'CONNECT', path: target, headers: loginHeaders(new URL(proxy)) });
   asking.setTimeout(connectMs, () => asking.destroy());
   asking.on('error', () => client.destroy());
   asking.on('response', () => client.destroy());
@@ -58,6 +58,12 @@ function join(proxy: string, target: string, client: Socket, sockets: Set<Socket
   asking.end();
 }
 
-function addressOf(server: Server): string {
+function loginHeaders({ username, password }: URL): Record<string, string> {
+  if (username === '') return {};
+  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { 'Proxy-Authorization': `Basic ${Buffer.from(login).toString('base64')}` };
+}
+
+export function addressOf(server: Server): string {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }

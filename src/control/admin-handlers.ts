@@ -22,6 +22,7 @@ import {
   listTerminals,
   lockBus,
   type Registry,
+  type Replica,
   readConsistently,
   readTrace,
   setDraining,
@@ -29,6 +30,7 @@ import {
   verifyAudit,
 } from '../registry/index.ts';
 import { actorOf } from './authorize.ts';
+import { websocketAccess } from './certificates.ts';
 import type { Handler } from './context.ts';
 import { joinUser } from './users.ts';
 
@@ -44,7 +46,7 @@ export const createJoinToken: Handler<'token.create'> = async ({ db, busId, iden
   const site = await findSite(db, { name: request.site });
   if (!site) throw new BusError('E_UNKNOWN_NOUN', `there is no site ${request.site}`);
   const customerId = request.customer === undefined ? null : await customerAt(db, request.customer, site.id, site.name);
-  const urls = (await listReplicas(db)).map((replica) => replica.clientUrl);
+  const replicas = await answeringReplicas(db);
   const { id, secret } = await db.transaction().execute(async (trx) => {
     const token = await createToken(trx, { siteId: site.id, customerId });
     const details = { tokenId: token.id, customer: request.customer };
@@ -53,12 +55,21 @@ export const createJoinToken: Handler<'token.create'> = async ({ db, busId, iden
   });
   const { signKey, sealKey } = identity.keys;
   const user = await joinUser(identity.ctl, id, tokenLifeMs);
-  const control = { urls, caPem: identity.ca.certPem, signKey, sealKey };
+  const urls = replicas.map((replica) => replica.clientUrl);
+  const websocketUrls = replicas.flatMap(({ wsUrl }) => wsUrl ?? []);
+  const websocket = websocketUrls.length > 0 && { websocket: await websocketAccess(identity, id, websocketUrls) };
+  const control = { urls, caPem: identity.ca.certPem, signKey, sealKey, ...websocket };
   return {
     token: formatToken({ v: 1, id, secret, busId, site: site.name, ...control, ...user }),
     expiresInMs: tokenLifeMs,
   };
 };
+
+/** Where heartbeats are late the machine is busy, but one of those that beat within the hour answers this very call. */
+async function answeringReplicas(db: Registry): Promise<Replica[]> {
+  const living = await listReplicas(db);
+  return living.length > 0 ? living : listReplicas(db, 3_600_000);
+}
 
 export const busStatus: Handler<'bus.status'> = async ({ db }) =>
   readConsistently(db, async (trx) => {

@@ -42,7 +42,7 @@ export async function joinUser(ctl: AccountIdentity, tokenId: string, lifeMs: nu
   const rights = rightsOf(callerRights(tokenId, 'enrol.site'));
   const expires = Math.ceil((Date.now() + lifeMs) / 1000);
   const userJwt = await encodeUserJwt(
-    { name: `join ${tokenId}`, rights, connections: ['STANDARD'], expires },
+    { name: `join ${tokenId}`, rights, connections: ['STANDARD', 'WEBSOCKET'], expires },
     user.getPublicKey(),
     ctl.key,
   );

@@ -31,7 +31,7 @@ interface CommonOptions {
 export interface LeafRemote {
   /** host:port, or wss://host:port for WebSocket; several for failover, all of one kind */
   urls: string[];
-  /** http://host:port of a proxy that opens tunnels */
+  /** http://host:port of a proxy that opens tunnels, with user:password@ where it asks for them */
   proxy?: string | undefined;
   /** local account, public key */
   account: string;
@@ -126,7 +126,7 @@ function websocketListener({ websocketListen, tls }: { websocketListen?: string 
 function remoteValue(remote: LeafRemote, tls: TlsFiles): ConfigValue {
   return {
     urls: remote.urls.map((url) => (url.startsWith('wss://') ? url : `tls://${url}`)),
-    ...(remote.proxy === undefined ? {} : { proxy: { url: remote.proxy, timeout: '5s' } }),
+    ...(remote.proxy === undefined ? {} : { proxy: proxyValue(remote.proxy) }),
     account: remote.account,
     credentials: remote.credsFile,
     ignore_discovered_servers: true,
@@ -141,4 +141,11 @@ function remoteValue(remote: LeafRemote, tls: TlsFiles): ConfigValue {
     },
     ...(remote.isDisabled ? { disabled: true } : {}),
   };
+}
+
+/** nats-server takes a login as fields of their own and leaves one in the URL unread. */
+function proxyValue(proxy: string): ConfigValue {
+  const { hostname, port, username, password } = new URL(proxy);
+  const login = { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+  return { url: `http://${hostname}:${port || 80}`, timeout: '5s', ...(username === '' ? {} : login) };
 }

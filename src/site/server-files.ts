@@ -22,6 +22,7 @@ import {
 } from '../trust/index.ts';
 import { fixedAccounts } from './accounts.ts';
 import type { SiteDir } from './dir.ts';
+import type { SiteFile } from './site-file.ts';
 
 /**
  * The largest limit that any site may give its applications: such a message must fit through every other site. A site's
@@ -123,6 +124,12 @@ export async function writeServerConfig(
   });
   await writeFileAtomic(serverConfigPath(dir), text);
   return text;
+}
+
+/** The declared proxy, with the login that site.json has for it. */
+export function dialledProxy({ proxy }: SiteFile, declared: string | undefined): string | undefined {
+  if (proxy === undefined || declared === undefined) return declared ?? proxy;
+  return new URL(proxy).host === new URL(declared).host ? proxy : declared;
 }
 
 /** A remote dials by one transport only. */

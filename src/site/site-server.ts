@@ -25,6 +25,7 @@ import { type LinkSide, linkSides } from './links.ts';
 import { appRights } from './permissions.ts';
 import { type IsTopicReady, rememberReady } from './ready-topics.ts';
 import {
+  dialledProxy,
   readPlan,
   readStartSettings,
   type ServerPlan,
@@ -291,7 +292,7 @@ export class SiteServer {
         const credsFile = this.#dir.at('nats/leaf', `${side.linkId}.creds`);
         const creds = formatCreds(side.link.userJwt ?? '', await this.#dir.linkUser(side.selfTerminal));
         if ((await readFileIfThere(credsFile))?.toString('utf8') !== creds) await writeFileAtomic(credsFile, creds);
-        const proxy = side.link.proxy ?? this.#dir.file.proxy;
+        const proxy = dialledProxy(this.#dir.file, side.link.proxy);
         return { urls: [side.link.url], account: await this.#publicKey(side.account), credsFile, proxy };
       }),
     );

@@ -15,7 +15,8 @@ export interface ConnectProxy {
   refuse(): void;
 }
 
-export async function startConnectProxy(scope: TestScope): Promise<ConnectProxy> {
+/** @param login user:password that it asks for */
+export async function startConnectProxy(scope: TestScope, login?: string): Promise<ConnectProxy> {
   const targets: string[] = [];
   const sockets = new Set<Socket>();
   let bytes = 0;
@@ -35,6 +36,9 @@ export async function startConnectProxy(scope: TestScope): Promise<ConnectProxy>
     targets.push(target);
     const [host = '', port = ''] = target.split(/:(?=\d+$)/);
     if (isRefusing) return void client.end('HTTP/1.1 403 Forbidden\r\n\r\n');
+    if (login !== undefined && request.headers['proxy-authorization'] !== basic(login)) {
+      return void client.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
+    }
     const upstream = keep(connect(Number(port), host));
     keep(client);
     upstream.once('connect', () => {
@@ -63,4 +67,8 @@ export async function startConnectProxy(scope: TestScope): Promise<ConnectProxy>
       closeAll();
     },
   };
+}
+
+function basic(login: string): string {
+  return `Basic ${Buffer.from(login).toString('base64')}`;
 }

@@ -3,14 +3,15 @@
  *
  *   tokyo (sidecar, nats-server) ──control link: TCP, WebSocket, HTTP proxy──▶ control plane ─▶ PostgreSQL
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as tlsConnect } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { joinSite } from '../../../src/api/index.ts';
+import { joinSite, parseToken } from '../../../src/api/index.ts';
 import { requireBus } from '../../../src/config/check.ts';
 import type { BusDraft } from '../../../src/config/edit.ts';
+import { readControlFile } from '../../../src/control/dir.ts';
 import { silentLogger } from '../../../src/log.ts';
 import { startSidecar } from '../../../src/sidecar.ts';
 import {
@@ -21,8 +22,10 @@ import {
   type SiteDir,
   startSiteServer,
 } from '../../../src/site/index.ts';
+import { createCa, createCsr, issueCertificate, readCertificate } from '../../../src/trust/index.ts';
+import { mbusJson } from '../../support/cli.ts';
 import { startConnectProxy } from '../../support/connect-proxy.ts';
-import { startTestControl, type TestControl } from '../../support/control.ts';
+import { joinKeys, startTestControl, type TestControl } from '../../support/control.ts';
 import { eventually, freePort, testScope } from '../../support/nats-server.ts';
 import { startPostgres, type TestPostgres } from '../../support/postgres.ts';
 
@@ -58,8 +61,14 @@ type Place = Partial<Omit<CreateSiteOptions, 'path' | 'enrolment'>>;
 async function startSite(name: string, place: Place = {}, path = scope.dir(name)): Promise<Running> {
   const { token } = await control.admin.call('token.create', { site: name });
   const { key, controlUser, csrPem } = await prepareSiteDir(path, name);
-  const enrolment = await joinSite(token, { key, controlUser, csrPem }, { proxy: place.proxy });
+  const way = { proxy: place.proxy, transport: place.controlTransport };
+  const enrolment = await joinSite(token, { key, controlUser, csrPem }, way);
   await createSiteDir({ path, listen: '127.0.0.1:0', ...place, enrolment });
+  return run(path);
+}
+
+/** Runs a site that joined. */
+async function run(path: string): Promise<Running> {
   const site = await openSiteDir(path);
   const server = await startSiteServer({ dir: site, log: silentLogger });
   scope.onEnd(() => server.stop());
@@ -102,21 +111,59 @@ test('a site whose address changes gets a certificate for it, and its server sho
   );
 });
 
-test('the control link goes over WebSocket, through a proxy or both, and joining takes the same proxy', async () => {
+test('joining and the control link go over WebSocket, through a proxy that asks for a login, or both', {
+  timeout: 120_000,
+}, async () => {
   await apply({ sites: ['ws', 'proxied', 'both'].map((name) => ({ name, mode: 'client' })) });
-  const proxy = await startConnectProxy(scope);
+  const proxy = await startConnectProxy(scope, 'till:se:cret/@');
+  const { advertise, advertiseClient, advertiseWebsocket = '' } = await readControlFile(control.dir);
   await startSite('ws', { controlTransport: 'ws' });
   await eventually('it reports over WebSocket', () => hasReported('ws'));
   expect(proxy.targets).toEqual([]);
-  for (const controlTransport of ['tcp', 'ws'] as const) {
-    const name = controlTransport === 'tcp' ? 'proxied' : 'both';
-    await startSite(name, { proxy: proxy.url, controlTransport });
-    await eventually(`${name} reports`, () => hasReported(name));
-  }
-  const clientPort = control.adminFile.control.urls[0] ?? '';
-  // joining went through it, then two control links at two listeners
-  expect(new Set(proxy.targets).size).toBe(3);
-  expect(proxy.targets).toContain(clientPort);
+
+  await run(await joinByHand('proxied', ['--proxy', proxy.url]));
+  await eventually('it reports through the proxy', () => hasReported('proxied'));
+  expect(new Set(proxy.targets)).toEqual(new Set([advertiseClient, advertise]));
+
+  proxy.targets.length = 0;
+  await run(await joinByHand('both', ['--proxy', proxy.url, '--control-transport', 'ws']));
+  await eventually('it reports by both', () => hasReported('both'));
+  // other sites' control links may come again
+  expect(new Set(proxy.targets.filter((target) => target !== advertise))).toEqual(new Set([advertiseWebsocket]));
+});
+
+/** With the verb a person uses; the directory. */
+async function joinByHand(name: string, way: string[]): Promise<string> {
+  const path = scope.dir(name);
+  const login = join(dir, 'login');
+  await writeFile(login, 'till:se:cret/@\n', { mode: 0o600 });
+  const { token } = await control.admin.call('token.create', { site: name });
+  const args = ['site', 'join', '--dir', path, '--token-file', '-', '--proxy-login-file', login, ...way];
+  await mbusJson(args, { input: token });
+  expect((await stat(join(path, 'site.json'))).mode & 0o777).toBe(0o600);
+  return path;
+}
+
+test('a token of a control plane without WebSocket says so; what it lets in carries no more than its bus', async () => {
+  await apply({ sites: [{ name: 'tokyo', mode: 'client' }] });
+  const { token } = await control.admin.call('token.create', { site: 'tokyo' });
+  const parsed = parseToken(token);
+  const { websocket, ...tcpOnly } = parsed;
+  if (websocket === undefined) throw new Error('the token names no WebSocket');
+  const keys = await joinKeys('tokyo');
+  await expect(joinSite(tcpOnly, keys, { transport: 'ws' })).rejects.toMatchObject({ code: 'E_TOKEN_BAD' });
+  const stranger = await createCa({ name: 'another bus' });
+  const { keyPem, csrPem } = await createCsr({ commonName: 'join x' });
+  const certPem = issueCertificate({ ca: stranger, csrPem, commonName: 'join x', names: [], days: 1 });
+  const foreign = { ...parsed, websocket: { ...websocket, certPem, keyPem } };
+  await expect(joinSite(foreign, keys, { transport: 'ws' })).rejects.toMatchObject({ code: 'E_CONTROL_AWAY' });
+  const impostor = { ...parsed, caPem: stranger.certPem };
+  await expect(joinSite(impostor, keys, { transport: 'ws' })).rejects.toMatchObject({ code: 'E_CONTROL_AWAY' });
+  const life = readCertificate(websocket.certPem);
+  expect(life.names).toEqual([]);
+  expect(life.notAfterMs - Date.now()).toBeLessThan(15 * 60_000);
+  const enrolment = await joinSite(parsed, keys, { transport: 'ws' });
+  expect(enrolment.site).toBe('tokyo');
 });
 
 test('a site that is removed loses its control link within five seconds and gets no other', async () => {
