@@ -9,6 +9,7 @@ import * as routing from './0003-routing.ts';
 import * as linkModes from './0004-link-modes.ts';
 import * as drain from './0005-drain.ts';
 import * as traces from './0006-traces.ts';
+import * as keyVersions from './0007-key-versions.ts';
 
 /** By name, in the order they run. */
 export const migrations: Record<string, Migration> = {
@@ -18,4 +19,5 @@ export const migrations: Record<string, Migration> = {
   '0004-link-modes': linkModes,
   '0005-drain': drain,
   '0006-traces': traces,
+  '0007-key-versions': keyVersions,
 };

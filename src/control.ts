@@ -11,6 +11,7 @@ import { Authorizer } from './control/authorize.ts';
 import { type ControlFile, readControlFile, readMasterKey } from './control/dir.ts';
 import { Dispatcher } from './control/dispatch.ts';
 import { type ControlIdentity, loadIdentity } from './control/identity.ts';
+import { keepKeys } from './control/key-upkeep.ts';
 import { lockControl } from './control/lock.ts';
 import { type ControlMetrics, createControlMetrics } from './control/metrics.ts';
 import { ControlNats } from './control/nats.ts';
@@ -20,12 +21,13 @@ import { Revocations } from './control/revocations.ts';
 import { SnapshotService } from './control/snapshots.ts';
 import { adminUserJwt } from './control/users.ts';
 import { errorText } from './errors.ts';
-import { createKeyService } from './keys/service.ts';
+import { createKeyService, TopicRoots, type VersionContext } from './keys/service.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { type Logger, silentLogger } from './log.ts';
 import { createMetrics, serveMonitoring } from './metrics.ts';
 import {
   databaseError,
+  databaseNow,
   getBus,
   migrate,
   openDatabase,
@@ -96,6 +98,7 @@ interface Parts {
   self: Omit<Replica, 'ageMs'>;
   nats: ControlNats;
   nc: NatsConnection;
+  keyVersions: VersionContext;
   metrics: ControlMetrics;
   log: Logger;
 }
@@ -147,12 +150,14 @@ async function openParts(
   lifecycle.push('nats-server', () => nats.stop());
   const nc = await nats.connect(identity.ctl, 'mbus-control');
   lifecycle.push('connection', () => nc.close());
-  const parts = { dir, file, masterKey, db, url, busId, identity, self, nats, nc, metrics, log };
+  const now = databaseNow;
+  const keyVersions = { roots: new TopicRoots(masterKey, now), now };
+  const parts = { dir, file, masterKey, db, url, busId, identity, self, nats, nc, keyVersions, metrics, log };
   return { parts, state: { isDatabaseUp: true, version, replicas } };
 }
 
 async function serveRequests(parts: Parts, lifecycle: Lifecycle): Promise<void> {
-  const { db, masterKey, busId, identity, nc, metrics, log } = parts;
+  const { db, masterKey, busId, identity, nc, keyVersions, metrics, log } = parts;
   const admins = new Admins(db, masterKey);
   await completeAdmin(parts, admins);
   const signer = { publicKey: identity.keys.signKey, sign: identity.keys.sign };
@@ -162,7 +167,8 @@ async function serveRequests(parts: Parts, lifecycle: Lifecycle): Promise<void> 
     identity,
     authorizer: new Authorizer({ db, admins, log }),
     snapshots: new SnapshotService(db, identity.keys, identity.ca.certPem),
-    keyService: createKeyService({ db, masterKey, signer, log }),
+    keyService: createKeyService({ db, ...keyVersions, signer, log }),
+    keyVersions,
     log,
   });
   const service = await serveControl({
@@ -180,7 +186,7 @@ async function serveRequests(parts: Parts, lifecycle: Lifecycle): Promise<void> 
 
 /** What goes on beside the requests: heartbeats, notices, revocations. */
 async function keepUp(parts: Parts, state: State, lifecycle: Lifecycle): Promise<void> {
-  const { db, url, self, nats, nc, metrics, log } = parts;
+  const { db, url, self, nats, nc, keyVersions, metrics, log } = parts;
   const revocations = new Revocations(parts);
   await revocations.follow();
   metrics.setVersion(state.version);
@@ -204,6 +210,7 @@ async function keepUp(parts: Parts, state: State, lifecycle: Lifecycle): Promise
   const loops = Promise.all([
     keepReplica({ db, self, log, signal, onReplicas, onDatabase }),
     publishNotices({ url, nc, log, signal, onVersion }),
+    keepKeys({ db, keyVersions, log, signal }),
   ]);
   lifecycle.push('loops', async () => {
     background.abort();

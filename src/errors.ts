@@ -118,6 +118,11 @@ export const errorRegistry = {
     summary: 'A terminal asked the key service for more than its share.',
     remedy: 'Nothing to do if it passes; if it lasts, look for strict topics with many small envelopes.',
   },
+  E_KEY_IN_USE: {
+    disposition: 'reject',
+    summary: 'A version of a topic key is still needed.',
+    remedy: 'Wait until its grace is over, or destroy it with --force: what it sealed and is under way is lost then.',
+  },
   E_KEY_REFUSED: {
     disposition: 'park',
     summary: 'The key service refused a terminal.',

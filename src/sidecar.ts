@@ -50,6 +50,7 @@ const traceAgainMs = 500;
 const maxHops = 256;
 /** keeps a report below the largest message of a server */
 const maxRoutes = 1_500;
+const maxSealedTickets = 2_000;
 const renewAgainMs = 3_600_000;
 
 /** Resolves when the site's server is reached and the daemon works; E_SITE_DIR E_SIDECAR_RUNNING E_NATS_SERVER_… */
@@ -327,6 +328,7 @@ class Sidecar {
       topics: parts.flatMap((part) => part.topics),
       apps: this.#applyResult.apps.map((app) => ({ ...app, isReady: true })),
       problems: this.#problems(),
+      sealed: [...this.#terminals.values()].flatMap((terminal) => terminal.sealed).slice(0, maxSealedTickets),
     };
     const isNews = !isDeepStrictEqual(report.linkCredentials, this.#lastReport?.linkCredentials);
     this.#lastReport = report;

@@ -17,6 +17,8 @@ export function addCreate(topic: Command): void {
     .option('--max-bytes <n>', 'disk budget at each site where it is published (default: 1 GiB)', wholeNumber(1))
     .option('--max-transit-age-ms <n>', 'older envelopes are put aside, not opened (default: 7 days)', wholeNumber(1))
     .option('--dedupe-ms <n>', 'duplicate window of Nats-Msg-Id (default: 2 minutes)', wholeNumber(1))
+    .option('--rotate-after-ms <n>', 'a new key version at that age (default: 30 days)', wholeNumber(60_000))
+    .option('--rotate-after-messages <n>', 'or after that many messages (default: 1,000,000,000)', wholeNumber(1))
     .option('--strict', 'a fresh key ticket for every envelope')
     .action(create);
 }

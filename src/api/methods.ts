@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { busFileSchema } from '../config/bus-file.ts';
+import { keyMethods } from './key-methods.ts';
 
 const id = z.uuid();
 const key = z.string().max(128);
@@ -121,9 +122,15 @@ export const siteReportSchema = z.strictObject({
   ),
   apps: z.array(z.strictObject({ appId: id, isReady: z.boolean(), credsPath: z.string() })),
   problems: z.array(z.strictObject({ code: z.string(), text: z.string().max(1024) })),
+  /** messages sealed so far with tickets that are in use, or were a moment ago */
+  sealed: z
+    .array(z.strictObject({ ticketId: key, messages: z.number().int().nonnegative() }))
+    .max(2_000)
+    .default([]),
 });
 
 export const methods = {
+  ...keyMethods,
   /** joins a site: token plus keys made on the site */
   'enrol.site': {
     caller: 'token',
@@ -189,7 +196,14 @@ export const methods = {
   },
   'key.ticket': {
     caller: 'site',
-    request: z.strictObject({ terminalId: id, topicId: id, nonce: key, proof: bin }),
+    request: z.strictObject({
+      terminalId: id,
+      topicId: id,
+      nonce: key,
+      proof: bin,
+      /** that it will seal, where the terminal knows it ahead (strict topics) */
+      messages: z.number().int().min(0).max(65_536).optional(),
+    }),
     response: z.strictObject({
       ticketId: key,
       epoch: z.number().int(),
@@ -309,7 +323,7 @@ export const methods = {
 
 export type MethodName = keyof typeof methods;
 /** Repeating one of these is not the same as doing it once: a caller without an answer sends the very same frame again. */
-export const onceMethods: ReadonlySet<MethodName> = new Set(['enrol.site', 'bus.apply']);
+export const onceMethods: ReadonlySet<MethodName> = new Set(['enrol.site', 'bus.apply', 'key.rotate', 'key.destroy']);
 export type MethodCaller = (typeof methods)[MethodName]['caller'];
 export type RequestOf<M extends MethodName> = z.input<(typeof methods)[M]['request']>;
 export type ResponseOf<M extends MethodName> = z.output<(typeof methods)[M]['response']>;

@@ -85,6 +85,8 @@ export const snapshotSchema = z.strictObject({
           maxTransitAgeMs: z.number().int(),
           strict: z.boolean(),
           dedupeMs: z.number().int(),
+          /** version of the topic's key that seals, null until the first ticket; tickets of an older one are not used */
+          keyEpoch: z.number().int().nullable().default(null),
           groups: z.array(
             z.strictObject({
               id,

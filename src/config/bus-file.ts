@@ -74,6 +74,10 @@ export const topicSchema = z.strictObject({
   strict: z.boolean().default(false),
   /** duplicate window of the capture stream for an application's own Nats-Msg-Id; nats-server takes 100 ms or more */
   dedupeMs: ms.min(100).default(120_000),
+  /** the topic gets a new key version when the one in use is that old: 30 days by default */
+  rotateAfterMs: ms.min(60_000).default(30 * 24 * 3600 * 1000),
+  /** or has sealed that many messages */
+  rotateAfterMessages: z.number().int().positive().default(1_000_000_000),
   groups: z.array(groupSchema).default([]),
 });
 

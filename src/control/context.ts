@@ -1,7 +1,7 @@
 /** What the handlers of the control API work with. */
 import type { IncomingCall } from '../api/index.ts';
 import type { MethodName, RequestOf, ResponseOf } from '../api/methods.ts';
-import type { KeyService } from '../keys/service.ts';
+import type { KeyService, VersionContext } from '../keys/service.ts';
 import type { Logger } from '../log.ts';
 import type { Registry } from '../registry/index.ts';
 import type { Authorizer, Caller } from './authorize.ts';
@@ -15,6 +15,7 @@ export interface HandlerContext {
   authorizer: Authorizer;
   snapshots: SnapshotService;
   keyService: KeyService;
+  keyVersions: VersionContext;
   log: Logger;
 }
 

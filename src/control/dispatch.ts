@@ -23,6 +23,7 @@ import {
 } from './admin-handlers.ts';
 import { actorOf, type Caller } from './authorize.ts';
 import type { HandlerContext, Handlers } from './context.ts';
+import { destroyKey, listKeys, rotateKey } from './key-handlers.ts';
 import {
   answerTrace,
   auditFailedJoin,
@@ -45,6 +46,9 @@ const handlers: Handlers = {
   'key.ticket': keyTicket,
   'key.open': keyOpen,
   'key.reticket': keyReticket,
+  'key.rotate': rotateKey,
+  'key.versions': listKeys,
+  'key.destroy': destroyKey,
   'bus.export': exportBus,
   'bus.diff': diffBus,
   'bus.apply': applyBus,

@@ -91,6 +91,7 @@ export const getSnapshot: Handler<'snapshot.get'> = async (context, { request, c
 export const reportSite: Handler<'site.report'> = async (context, { request, caller, call }) => {
   const site = siteCaller(caller);
   await storeReport(context.db, site.id, request, call.atMs);
+  await context.keyService.noteSealed(site.id, request.sealed ?? []);
   const version = await storeCredentials(context, site, request.linkCredentials);
   return {
     version: version ?? (await getBus(context.db)).version,

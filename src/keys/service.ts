@@ -30,25 +30,29 @@ import type { Registry } from '../registry/connection.ts';
 import {
   type DatabaseNow,
   databaseNow,
-  deleteOldTickets,
   findRequester,
   findTicket,
   insertTicket,
+  type NewTicket,
+  noteSealed,
   putTicketPassword,
   type Requester,
   type TicketView,
 } from '../registry/tickets.ts';
-import { findNewestRoot, insertRoot, nextEpoch } from '../registry/topic-keys.ts';
-import { deriveTicket, type TopicEpoch, unwrapRoot, wrapRoot } from './derive.ts';
+import { deriveTicket, type TopicEpoch } from './derive.ts';
 import { wrapTo } from './hpke.ts';
 import { openProof, parseBytes, parseNonce, reticketProof, ticketProof, wrapInfo } from './proofs.ts';
 import { RateLimit } from './rate-limit.ts';
 import { type Check, RefusalAudit } from './refusals.ts';
+import type { TopicRoots } from './topic-roots.ts';
+
+export { graceMs, listKeyVersions } from '../registry/topic-keys.ts';
+export { TopicRoots } from './topic-roots.ts';
+export { destroyTopicKey, rotateTopicKey, upkeepTopicKeys, type VersionContext } from './versions.ts';
 
 export interface KeyServiceOptions {
   db: Registry;
-  /** 32 bytes, not in the database */
-  masterKey: Uint8Array;
+  roots: TopicRoots;
   /** the control plane's signing key: certificates are verified with it everywhere */
   signer: { publicKey: PublicKeyLike; sign: SignFn };
   log: Logger;
@@ -63,12 +67,13 @@ export interface KeyServiceOptions {
 export interface KeyService {
   /** @param siteId of the site whose key signed the request; errors as at the top, E_DATABASE_AWAY */
   ticket(siteId: string, request: RequestOf<'key.ticket'>): Promise<ResponseOf<'key.ticket'>>;
+  /** What terminals of the site have sealed; numbers only grow. E_DATABASE_AWAY */
+  noteSealed(siteId: string, told: readonly { ticketId: string; messages: number }[]): Promise<void>;
   open(siteId: string, request: RequestOf<'key.open'>): Promise<ResponseOf<'key.open'>>;
   reticket(siteId: string, request: RequestOf<'key.reticket'>): Promise<ResponseOf<'key.reticket'>>;
 }
 
 const fiveMinutes = 5 * 60_000;
-const pruneEveryMs = 10 * 60_000;
 
 export function createKeyService(options: KeyServiceOptions): KeyService {
   return new RegistryKeyService(options);
@@ -79,10 +84,8 @@ class RegistryKeyService implements KeyService {
   readonly #options: KeyServiceOptions;
   readonly #lifeMs: number;
   readonly #now: DatabaseNow;
-  readonly #clock: Clock;
   readonly #rates: { site: RateLimit; terminal: RateLimit; reticket: RateLimit };
   readonly #audit: RefusalAudit;
-  #lastPruneMs: number;
 
   constructor(options: KeyServiceOptions) {
     const clock = options.clock ?? systemClock;
@@ -90,8 +93,6 @@ class RegistryKeyService implements KeyService {
     this.#options = options;
     this.#lifeMs = options.ticketLifeMs ?? fiveMinutes;
     this.#now = options.now ?? databaseNow;
-    this.#clock = clock;
-    this.#lastPruneMs = clock.monotonicMs();
     this.#audit = new RefusalAudit(options.db, options.log, clock);
     this.#rates = {
       site: new RateLimit({ perSecond: 500, burst: 5_000 }, clock),
@@ -107,18 +108,16 @@ class RegistryKeyService implements KeyService {
     const nonce = this.#parsed(parseNonce(request.nonce), request);
     const claim = ticketProof({ terminalId, topicId, nonce });
     const who = await this.#prove(request, context.proveTicket, claim);
-    this.#pruneSometimes();
     return this.#issue(who, request, nonce);
   }
 
   async #issue(who: Requester, request: RequestOf<'key.ticket'>, nonce: Buffer): Promise<ResponseOf<'key.ticket'>> {
     const { terminalId, topicId } = request;
-    const { epoch, root } = await this.#newestRoot(topicId);
     const ticketId = newId16();
     const password = randomBytes(KEY_BYTES);
+    const stored = { id: ticketId, topicId, terminalId, passwordHash: hashOf(password), lifeMs: this.#lifeMs };
+    const { epoch, root, issuedMs, expiryMs } = await this.#store({ ...stored, messages: request.messages ?? 0 });
     const { sealing, opening } = await deriveTicket(root, { topicId, epoch }, ticketId);
-    const stored = { id: ticketId, topicId, epoch, terminalId, passwordHash: hashOf(password), lifeMs: this.#lifeMs };
-    const { issuedMs, expiryMs } = await insertTicket(this.#db, this.#now, stored);
     const scope = { customerId: who.customerId, topicId, epoch, ticketId, terminalId };
     const publicKeys = { signKey: opening.signKey, sealKey: sealing.sealKey };
     const certificate = signCertificate(
@@ -134,6 +133,25 @@ class RegistryKeyService implements KeyService {
       certificate: certificate.toString('base64url'),
       wrapped: wrapped.toString('base64url'),
     };
+  }
+
+  /** Stores a ticket under the epoch that seals; when that was retired just now, under its successor. */
+  async #store(ticket: Omit<NewTicket, 'epoch'>) {
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      const { epoch, root } = await this.#options.roots.sealing(this.#db, ticket.topicId);
+      const times = await insertTicket(this.#db, this.#now, { ...ticket, epoch });
+      if (times) this.#options.roots.noteSealed({ topicId: ticket.topicId, epoch }, ticket.messages);
+      if (times) return { epoch, root, ...times };
+    }
+    throw new BusError('E_KEY_BUSY', 'the key of this topic is being replaced; ask again');
+  }
+
+  async noteSealed(siteId: string, told: readonly { ticketId: string; messages: number }[]): Promise<void> {
+    const known = told.flatMap(({ ticketId, messages }) => {
+      const id = parseBytes(ticketId, ID_BYTES);
+      return id && messages > 0 ? [{ ticketId: id, messages }] : [];
+    });
+    if (known.length > 0) await noteSealed(this.#db, siteId, known);
   }
 
   async open(siteId: string, call: RequestOf<'key.open'>): Promise<ResponseOf<'key.open'>> {
@@ -212,7 +230,7 @@ class RegistryKeyService implements KeyService {
 
   #rootOf(ticket: TicketView, at: TopicEpoch, request: Named): Buffer {
     if (!ticket.wrappedRoot) throw this.#refused(request, 'epoch destroyed');
-    return unwrapRoot(this.#options.masterKey, at, ticket.wrappedRoot);
+    return this.#options.roots.unwrap(at, ticket.wrappedRoot);
   }
 
   /** How long the password still opens, ms. Both candidates are compared, equal or not. */
@@ -250,24 +268,6 @@ class RegistryKeyService implements KeyService {
     });
   }
 
-  /** The epoch to seal under, made when the topic has none. */
-  async #newestRoot(topicId: string): Promise<{ epoch: number; root: Buffer }> {
-    const { masterKey } = this.#options;
-    let stored = await findNewestRoot(this.#db, topicId);
-    if (!stored) {
-      // the number first: a replica that is faster from here on takes the same one, and the database keeps the first
-      const epoch = await nextEpoch(this.#db, topicId);
-      stored = await findNewestRoot(this.#db, topicId);
-      if (!stored) {
-        const wrapped = wrapRoot(masterKey, { topicId, epoch }, randomBytes(KEY_BYTES));
-        await insertRoot(this.#db, topicId, { epoch, wrapped });
-        stored = await findNewestRoot(this.#db, topicId);
-      }
-    }
-    if (!stored) throw new BusError('E_TOPIC_KEY', `topic ${topicId} has no key and none could be stored`);
-    return { epoch: stored.epoch, root: unwrapRoot(masterKey, { topicId, epoch: stored.epoch }, stored.wrapped) };
-  }
-
   #limit(siteId: string, terminalId: string): void {
     if (!this.#rates.site.take(siteId) || !this.#rates.terminal.take(`${siteId}/${terminalId}`)) throw busy();
   }
@@ -281,15 +281,6 @@ class RegistryKeyService implements KeyService {
     this.#audit.note({ siteId, method, terminalId, topicId, check });
     this.#options.log.warn({ event: 'keys.refused', terminalId, topicId, check }, 'a terminal was refused a key');
     return new BusError('E_KEY_REFUSED', 'the key service refuses this terminal and topic');
-  }
-
-  #pruneSometimes(): void {
-    const now = this.#clock.monotonicMs();
-    if (now - this.#lastPruneMs < pruneEveryMs) return;
-    this.#lastPruneMs = now;
-    deleteOldTickets(this.#db, this.#now).catch((err: unknown) => {
-      this.#options.log.warn({ event: 'keys.prune-failed', err }, 'old tickets could not be deleted; next time again');
-    });
   }
 }
 

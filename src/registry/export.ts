@@ -88,6 +88,8 @@ function topicSpec({ groups, groupTerminals, siteOf }: Content, topic: Topic): T
     maxTransitAgeMs: topic.maxTransitAgeMs,
     strict: topic.strict,
     dedupeMs: topic.dedupeMs,
+    rotateAfterMs: topic.rotateAfterMs,
+    rotateAfterMessages: topic.rotateAfterMessages,
     groups: groups
       .filter((group) => group.topicId === topic.id)
       .map((group) => ({

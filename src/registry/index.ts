@@ -25,5 +25,7 @@ export {
   type Terminal,
   type TerminalPublicKeys,
 } from './terminals.ts';
+export { type DatabaseNow, databaseNow } from './tickets.ts';
 export { createToken, deleteOldTokens, type EnrolmentToken, takeToken, tokenLifeMs } from './tokens.ts';
+export { listTopics, type Topic } from './topics.ts';
 export { insertTrace, listTraces, putTraceHops, readTrace } from './traces.ts';

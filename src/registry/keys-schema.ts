@@ -1,5 +1,5 @@
 /** The key service's tables as TypeScript sees them; the truth is in migrations/0002-keys.ts. */
-import type { ColumnType } from 'kysely';
+import type { ColumnType, Generated } from 'kysely';
 
 type Bytes = ColumnType<Buffer, Uint8Array, Uint8Array>;
 
@@ -8,9 +8,13 @@ interface TopicKeysTable {
   /** from 1 */
   epoch: number;
   /** root secret under the master key; null once destroyed */
-  wrapped: ColumnType<Buffer | null, Uint8Array, null>;
-  created_at: ColumnType<Date, never, never>;
+  wrapped: ColumnType<Buffer | null, Uint8Array, Uint8Array | null>;
+  created_at: ColumnType<Date, Date | undefined, never>;
+  /** from then on it opens only */
+  retired_at: Date | null;
   destroyed_at: Date | null;
+  /** messages sealed under it, as far as terminals have told */
+  sealed: Generated<number>;
 }
 
 interface TicketsTable {
@@ -24,6 +28,8 @@ interface TicketsTable {
   password_hash: Bytes;
   issued_at: Date;
   expires_at: Date;
+  /** messages sealed with it, as far as its terminal has told */
+  sealed: Generated<number>;
 }
 
 interface TicketPasswordsTable {

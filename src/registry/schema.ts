@@ -96,6 +96,9 @@ export interface TopicsTable {
   max_transit_age_ms: number;
   strict: boolean;
   dedupe_ms: number;
+  /** the topic gets a new key version when the one in use is that old, or has sealed that many messages */
+  rotate_after_ms: number;
+  rotate_after_messages: number;
 }
 
 export interface GroupsTable {

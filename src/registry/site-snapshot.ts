@@ -17,6 +17,7 @@ import { listGroups } from './groups.ts';
 import { type Link, listLinks } from './links.ts';
 import { findSite, listSites, type Site } from './sites.ts';
 import { listTerminals, type Terminal } from './terminals.ts';
+import { listSealingEpochs } from './topic-keys.ts';
 import { listTopics } from './topics.ts';
 
 /** what the bus's row does not say of the control plane */
@@ -91,6 +92,7 @@ async function readContent(trx: Registry, customerIds: string[]) {
     groupTerminals: await listGroupTerminals(trx, customerIds),
     apps: await listApps(trx, customerIds),
     rights: await listAppRights(trx, customerIds),
+    sealingEpochs: await listSealingEpochs(trx, customerIds),
     siteById: new Map((await listSites(trx)).map((site) => [site.id, site])),
   };
 }
@@ -145,13 +147,17 @@ function credentialFor(link: Link, dialer: Terminal): string | null {
   return link.credentialUser !== null && link.credentialUser === dialer.linkUser ? link.userJwt : null;
 }
 
-function topicsOf({ topics, groups, groupTerminals }: Content, customerId: string): SnapshotCustomer['topics'] {
+function topicsOf(
+  { topics, groups, groupTerminals, sealingEpochs }: Content,
+  customerId: string,
+): SnapshotCustomer['topics'] {
   const terminalsOf = (groupId: string): string[] =>
     groupTerminals.filter((row) => row.groupId === groupId).map((row) => row.terminalId);
   return topics
     .filter((topic) => topic.customerId === customerId)
-    .map(({ customerId: _, ...topic }) => ({
+    .map(({ customerId: _, rotateAfterMs: __, rotateAfterMessages: ___, ...topic }) => ({
       ...topic,
+      keyEpoch: sealingEpochs.get(topic.id) ?? null,
       groups: groups
         .filter((group) => group.topicId === topic.id)
         .map(({ customerId: _, topicId: __, ...group }) => ({ ...group, terminals: terminalsOf(group.id) })),

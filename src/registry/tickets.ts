@@ -55,22 +55,44 @@ export interface NewTicket {
   terminalId: string;
   passwordHash: Uint8Array;
   lifeMs: number;
+  /** that it will seal, where that is known ahead */
+  messages: number;
 }
 
-/** Returns its times, ms since 1970. */
+/** Returns its times, ms since 1970; undefined when the epoch seals no more. */
 export async function insertTicket(
   db: Registry,
   now: DatabaseNow,
   ticket: NewTicket,
-): Promise<{ issuedMs: number; expiryMs: number }> {
+): Promise<{ issuedMs: number; expiryMs: number } | undefined> {
   const { rows } = await sql<{ issued: number; expiry: number }>`
     with moment as (select date_trunc('milliseconds', ${now}) as at)
-    insert into tickets (id, topic_id, epoch, terminal_id, password_hash, issued_at, expires_at)
-    select ${ticket.id}, ${ticket.topicId}, ${ticket.epoch}, ${ticket.terminalId}, ${ticket.passwordHash},
-      at, at + ${ticket.lifeMs} * interval '1 millisecond' from moment
+    insert into tickets (id, topic_id, epoch, terminal_id, password_hash, sealed, issued_at, expires_at)
+    select ${ticket.id}, topic_id, epoch, ${ticket.terminalId}, ${ticket.passwordHash}, ${ticket.messages}::bigint,
+      at, at + ${ticket.lifeMs} * interval '1 millisecond' from moment, topic_keys
+    where topic_id = ${ticket.topicId} and epoch = ${ticket.epoch} and retired_at is null
     returning extract(epoch from issued_at)::double precision * 1000 as issued,
       extract(epoch from expires_at)::double precision * 1000 as expiry`.execute(db);
-  return { issuedMs: Math.round(rows[0]!.issued), expiryMs: Math.round(rows[0]!.expiry) };
+  return rows[0] && { issuedMs: Math.round(rows[0].issued), expiryMs: Math.round(rows[0].expiry) };
+}
+
+/** What terminals of a site have sealed with their tickets; numbers only grow, so the same told again changes nothing. */
+export async function noteSealed(
+  db: Registry,
+  siteId: string,
+  told: readonly { ticketId: Uint8Array; messages: number }[],
+): Promise<void> {
+  await sql`
+    with told as (select * from unnest(${told.map((each) => each.ticketId)}::bytea[], ${told.map((each) => each.messages)}::bigint[])
+        as told (id, messages)),
+      news as (select t.id, t.topic_id, t.epoch, told.messages, told.messages - t.sealed as more
+        from tickets t join told on told.id = t.id
+        join terminals on terminals.id = t.terminal_id and terminals.site_id = ${siteId}
+        where told.messages > t.sealed order by t.id for update of t),
+      noted as (update tickets set sealed = news.messages from news where tickets.id = news.id)
+    update topic_keys k set sealed = k.sealed + sums.more
+    from (select topic_id, epoch, sum(more)::bigint as more from news group by topic_id, epoch) sums
+    where k.topic_id = sums.topic_id and k.epoch = sums.epoch`.execute(db);
 }
 
 /** A ticket as one receiver stands to it now. */

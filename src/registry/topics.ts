@@ -12,6 +12,8 @@ export interface Topic {
   maxTransitAgeMs: number;
   strict: boolean;
   dedupeMs: number;
+  rotateAfterMs: number;
+  rotateAfterMessages: number;
 }
 
 const columns = [
@@ -23,6 +25,8 @@ const columns = [
   'max_transit_age_ms',
   'strict',
   'dedupe_ms',
+  'rotate_after_ms',
+  'rotate_after_messages',
 ] as const;
 
 export async function listTopics(db: Registry, customerIds?: readonly string[]): Promise<Topic[]> {
@@ -38,7 +42,20 @@ export async function listTopics(db: Registry, customerIds?: readonly string[]):
     maxTransitAgeMs: row.max_transit_age_ms,
     strict: row.strict,
     dedupeMs: row.dedupe_ms,
+    rotateAfterMs: row.rotate_after_ms,
+    rotateAfterMessages: row.rotate_after_messages,
   }));
+}
+
+/** `customer/topic`, or the id when it is gone. */
+export async function findTopicPath(db: Registry, topicId: string): Promise<string> {
+  const row = await db
+    .selectFrom('topics')
+    .innerJoin('customers', 'customers.id', 'topics.customer_id')
+    .select(['customers.name as customer', 'topics.name as topic'])
+    .where('topics.id', '=', topicId)
+    .executeTakeFirst();
+  return row ? `${row.customer}/${row.topic}` : topicId;
 }
 
 export async function syncTopics(
@@ -62,6 +79,8 @@ export async function syncTopics(
       max_transit_age_ms: spec.maxTransitAgeMs,
       strict: spec.strict,
       dedupe_ms: spec.dedupeMs,
+      rotate_after_ms: spec.rotateAfterMs,
+      rotate_after_messages: spec.rotateAfterMessages,
     }),
     remove: async (ids) => void (await trx.deleteFrom('topics').where('id', 'in', ids).execute()),
     insert: async (values) =>

@@ -3,4 +3,4 @@
  * seal.ts and open.ts, pure; tickets and their lives are in sealer.ts and opener.ts.
  */
 export { createOpener, type Opener } from './opener.ts';
-export { createSealer, type Sealer } from './sealer.ts';
+export { createSealer, type Sealer, type TicketUsage } from './sealer.ts';

@@ -44,14 +44,15 @@ export class KeyCalls {
     this.#options = options;
   }
 
-  /** A new ticket for a topic. @throws E_KEY_AWAY E_KEY_BUSY E_KEY_REFUSED */
-  async ticket(topicId: string): Promise<Timed<SealTicket>> {
+  /** A new ticket for a topic. @param messages it will seal, when that is known. @throws E_KEY_AWAY E_KEY_BUSY E_KEY_REFUSED */
+  async ticket(topicId: string, messages?: number): Promise<Timed<SealTicket>> {
     const { control, terminalId, keys, clock } = this.#options;
     const nonce = newId16();
     const proof = keys.sign(context.proveTicket, ticketProof({ terminalId, topicId, nonce }));
     const startMs = clock.monotonicMs();
+    const request = { terminalId, topicId, nonce: text(nonce), proof: text(proof) };
     const answer = await asking(
-      control.call('key.ticket', { terminalId, topicId, nonce: text(nonce), proof: text(proof) }),
+      control.call('key.ticket', messages === undefined ? request : { ...request, messages }),
     );
     const value = await fitting(async () => {
       const known = this.#certificate(answer.certificate, topicId);

@@ -5,6 +5,8 @@
  *   none ──seal──▶ asking ──answer──▶ held ──half its life gone──▶ held and asking ──answer──▶ held
  *                     └──error──▶ none (thrown to the callers)             └──error──▶ held, asked again, to its end
  *
+ * A ticket of an older key version than the topic's snapshot names is not used any more.
+ *
  * Ends are counted on the monotonic clock from before the request, less a margin. No ticket, no sealing: E_KEY_AWAY
  * or E_KEY_BUSY (retry), E_KEY_REFUSED (park).
  */
@@ -33,9 +35,19 @@ interface Sealed {
   sealed: Buffer;
 }
 
+type SealedTopic = Pick<SnapshotTopic, 'id' | 'strict' | 'keyEpoch'>;
+
+export interface TicketUsage {
+  /** base64url */
+  ticketId: string;
+  messages: number;
+}
+
 export interface Sealer {
   /** @throws E_KEY_AWAY E_KEY_BUSY E_KEY_REFUSED */
-  seal(topic: Pick<SnapshotTopic, 'id' | 'strict'>, body: Uint8Array, options: SealOptions): Promise<Sealed>;
+  seal(topic: SealedTopic, body: Uint8Array, options: SealOptions): Promise<Sealed>;
+  /** Messages sealed so far with each ticket that is in use, or was a moment ago. */
+  usage(): TicketUsage[];
   stop(): void;
 }
 
@@ -48,6 +60,8 @@ interface TopicState {
 
 const sweepMs = 5_000;
 const idleMs = 10 * 60_000;
+/** long enough for the report after the ticket's end, and the one after that when it was lost */
+const usageKeptMs = 30_000;
 /** an envelope sealed in a ticket's last seconds would expire on the way */
 const marginShare = 0.05;
 const renewShare = 0.5;
@@ -60,6 +74,8 @@ class TicketSealer implements Sealer {
   readonly #options: SealerOptions;
   readonly #calls: KeyCalls;
   readonly #topics = new Map<string, TopicState>();
+  /** by ticket id */
+  readonly #used = new Map<string, { messages: number; endMs: number }>();
   readonly #sweep: { stop(): void };
   #isStopped = false;
 
@@ -69,12 +85,20 @@ class TicketSealer implements Sealer {
     this.#sweep = startSweep(options.clock, sweepMs, () => this.#renewAll());
   }
 
-  async seal(topic: Pick<SnapshotTopic, 'id' | 'strict'>, body: Uint8Array, options: SealOptions): Promise<Sealed> {
+  async seal(topic: SealedTopic, body: Uint8Array, options: SealOptions): Promise<Sealed> {
     if (this.#isStopped) throw new BusError('E_KEY_AWAY', 'the sealer is stopped');
-    const ticket = topic.strict ? (await this.#calls.ticket(topic.id)).value : await this.#ticketOf(topic.id);
+    const ticket = topic.strict
+      ? (await this.#calls.ticket(topic.id, options.count)).value
+      : await this.#countedTicket(topic, options.count);
     const envelopeId = newId16();
     const createdMs = this.#options.clock.wallMs();
     return { envelopeId, sealed: seal(ticket, { body, envelopeId, createdMs, ...options }) };
+  }
+
+  usage(): TicketUsage[] {
+    const now = this.#options.clock.monotonicMs();
+    for (const [ticketId, { endMs }] of this.#used) if (now > endMs + usageKeptMs) this.#used.delete(ticketId);
+    return [...this.#used].map(([ticketId, { messages }]) => ({ ticketId, messages }));
   }
 
   stop(): void {
@@ -83,13 +107,23 @@ class TicketSealer implements Sealer {
     this.#topics.clear();
   }
 
-  async #ticketOf(topicId: string): Promise<SealTicket> {
+  async #countedTicket(topic: SealedTopic, messages: number): Promise<SealTicket> {
+    const { value, endMs } = await this.#ticketOf(topic);
+    const ticketId = Buffer.from(value.certificate.ticketId).toString('base64url');
+    this.#used.set(ticketId, { endMs, messages: (this.#used.get(ticketId)?.messages ?? 0) + messages });
+    return value;
+  }
+
+  async #ticketOf({ id: topicId, keyEpoch }: SealedTopic): Promise<Timed<SealTicket>> {
     const state = this.#stateOf(topicId);
     const now = this.#options.clock.monotonicMs();
     state.lastSealMs = now;
-    if (state.held && now < usableUntil(state.held)) return state.held.value;
+    const isNewest = (ticket: Timed<SealTicket>): boolean => ticket.value.certificate.epoch >= (keyEpoch ?? 0);
+    if (state.held && now < usableUntil(state.held) && isNewest(state.held)) return state.held;
     state.held = undefined;
-    return (await this.#ask(topicId, state)).value;
+    const ticket = await this.#ask(topicId, state);
+    // the request may have been under way when the version changed
+    return isNewest(ticket) ? ticket : this.#ask(topicId, state);
   }
 
   #stateOf(topicId: string): TopicState {

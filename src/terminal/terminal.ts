@@ -18,7 +18,7 @@ import { GroupKeeper, type HeldGroup, removeLeftOvers } from '../groups/index.ts
 import type { TerminalKeys } from '../keys/index.ts';
 import type { Logger } from '../log.ts';
 import { Routes, type SequenceStore } from '../routing/index.ts';
-import { createOpener, createSealer, type Opener, type Sealer } from '../sealing/index.ts';
+import { createOpener, createSealer, type Opener, type Sealer, type TicketUsage } from '../sealing/index.ts';
 import type { LinkSide, SiteServer } from '../site/index.ts';
 import type { LinkSession } from '../transit/index.ts';
 import { Carrying } from './carrying.ts';
@@ -133,6 +133,11 @@ export class Terminal {
   /** Why a group's messages here stay from its consumers here, empty when they do not. */
   groupReason(groupId: string): string {
     return this.#parts?.groups.reasonOf(groupId) ?? '';
+  }
+
+  /** Messages sealed with each of its tickets. */
+  get sealed(): TicketUsage[] {
+    return this.#parts?.sealer.usage() ?? [];
   }
 
   get jsm(): JetStreamManager | undefined {

@@ -19,10 +19,17 @@ import {
   type TerminalKeys,
   ticketProof,
 } from '../../src/keys/index.ts';
-import { createKeyService, type KeyService, type KeyServiceOptions } from '../../src/keys/service.ts';
+import {
+  createKeyService,
+  type KeyService,
+  type KeyServiceOptions,
+  TopicRoots,
+  type VersionContext,
+} from '../../src/keys/service.ts';
 import { silentLogger } from '../../src/log.ts';
 import {
   applyBusFile,
+  databaseNow,
   type EmbeddedPostgres,
   migrate,
   openDatabase,
@@ -68,6 +75,8 @@ export interface KeysBus {
   db: Registry;
   signer: { publicKey: ReturnType<typeof newSigner>['publicKey']; sign: SignFn };
   service(overrides?: Partial<KeyServiceOptions>): KeyService;
+  /** for rotation and destruction; at another time than the database's when given */
+  versions: VersionContext;
   /** `customer/site` */
   actor(name: string): Actor;
   /** `customer/topic` */
@@ -83,11 +92,13 @@ export async function startKeysBus(): Promise<KeysBus> {
   await applyBusFile(db, file, 'test');
   const [actors, topics] = [await registerAll(db), await topicIds(db)];
   const pair = newSigner();
+  const roots = new TopicRoots(masterKey, databaseNow);
   const signer = { publicKey: pair.publicKey, sign: signerOf(pair.privateKey) };
   return {
     db,
     signer,
-    service: (overrides) => createKeyService({ db, masterKey, signer, log: silentLogger, ...overrides }),
+    versions: { roots, now: databaseNow },
+    service: (overrides) => createKeyService({ db, roots, signer, log: silentLogger, ...overrides }),
     actor: (name) => actors.get(name)!,
     topic: (name) => topics.get(name)!,
     close: () => close(db, postgres, dir),

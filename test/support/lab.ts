@@ -15,6 +15,8 @@ import {
   credsAuthenticator as olderCreds,
 } from 'nats';
 import { afterEach } from 'vitest';
+import { createAdminClient } from '../../src/api/index.ts';
+import type { ControlClient } from '../../src/api/methods.ts';
 import { type LabInfo, labDown, labUp } from '../../src/lab/index.ts';
 
 export interface TestLab {
@@ -79,4 +81,9 @@ export function testLab(dir: string, info: LabInfo, connections: { close(): Prom
       return kept(await connectOlder({ servers, authenticator: olderCreds(creds), ...patience }));
     },
   };
+}
+
+/** An admin's client of the lab's control plane; the caller closes it. */
+export function adminOf(lab: TestLab): Promise<ControlClient> {
+  return createAdminClient(join(lab.dir, 'control'));
 }

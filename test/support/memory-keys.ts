@@ -55,6 +55,8 @@ export class MemoryKeys {
   readonly signer = newSigner();
   readonly lifeMs = 300_000;
   readonly calls: MethodName[] = [];
+  /** key version of new tickets */
+  epoch = 1;
   /** thrown instead of the next answers while set */
   failure: BusError | undefined;
   readonly #clock: Clock;
@@ -85,13 +87,13 @@ export class MemoryKeys {
 
   async #ticket({ terminalId, topicId, nonce }: RequestOf<'key.ticket'>): Promise<unknown> {
     const ticketId = newId16();
-    const { sealing, opening } = await deriveTicket(this.#root, { topicId, epoch: 1 }, ticketId);
+    const { sealing, opening } = await deriveTicket(this.#root, { topicId, epoch: this.epoch }, ticketId);
     const password = this.#newPassword(ticketId.toString('base64url'));
     const certificate = signCertificate(
       {
         customerId: ids.customer,
         topicId,
-        epoch: 1,
+        epoch: this.epoch,
         ticketId,
         terminalId,
         signKey: opening.signKey,
@@ -105,7 +107,7 @@ export class MemoryKeys {
     const wrapped = await this.#wrap(terminalId, info, Buffer.concat([password, sealing.signSeed]));
     return {
       ticketId: ticketId.toString('base64url'),
-      epoch: 1,
+      epoch: this.epoch,
       ttlMs: this.lifeMs,
       certificate: certificate.toString('base64url'),
       wrapped,

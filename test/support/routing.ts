@@ -64,6 +64,7 @@ export function customerOf(
     maxTransitAgeMs: 1,
     strict: false,
     dedupeMs: 1,
+    keyEpoch: null,
     groups: options.groups ?? [],
   };
   const customer: SnapshotCustomer = {

@@ -26,6 +26,7 @@ const topic: SnapshotTopic = {
   maxTransitAgeMs: 3_600_000,
   strict: false,
   dedupeMs: 1_000,
+  keyEpoch: null,
   groups: [],
 };
 

@@ -10,9 +10,9 @@ import type { ControlClient, RequestOf } from '../../../src/api/methods.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { context, decodeSealed, encodeSealedHeader, type SealedEnvelope } from '../../../src/envelope/index.ts';
 import { wrapInfo } from '../../../src/keys/index.ts';
-import type { KeyService } from '../../../src/keys/service.ts';
+import { destroyTopicKey, type KeyService, rotateTopicKey, TopicRoots } from '../../../src/keys/service.ts';
 import { silentLogger } from '../../../src/log.ts';
-import { listAudit } from '../../../src/registry/index.ts';
+import { databaseNow, listAudit } from '../../../src/registry/index.ts';
 import { createOpener, createSealer } from '../../../src/sealing/index.ts';
 import {
   type Actor,
@@ -76,7 +76,10 @@ function optionsOf(actor: Actor, of: KeyService = service) {
 /** A fresh envelope of acme/trade, sealed at tokyo under a ticket of its own. */
 async function sealOne(topicId = trade, actor = tokyo): Promise<SealedEnvelope & { bytes: Buffer }> {
   const sealer = createSealer(optionsOf(actor));
-  const { sealed } = await sealer.seal({ id: topicId, strict: true }, body, { count: 1, compress: false });
+  const { sealed } = await sealer.seal({ id: topicId, strict: true, keyEpoch: null }, body, {
+    count: 1,
+    compress: false,
+  });
   sealer.stop();
   return { ...decodeSealed(sealed), bytes: sealed };
 }
@@ -146,7 +149,7 @@ describe('sealing and opening', () => {
 
   test('another master key opens nothing', async () => {
     const sealed = await sealOne();
-    const stranger = bus.service({ masterKey: Buffer.alloc(32, masterKey[0]! + 1) });
+    const stranger = bus.service({ roots: new TopicRoots(Buffer.alloc(32, masterKey[0]! + 1), databaseNow) });
     await expect(open(frankfurt, sealed, {}, stranger)).rejects.toMatchObject({ code: 'E_TOPIC_KEY' });
   });
 });
@@ -213,7 +216,10 @@ describe('an opening half (K2)', () => {
     const moment = sql<Date>`'2031-05-05T10:00:00Z'::timestamptz`;
     const at = (now: RawBuilder<Date>): KeyService => bus.service({ now });
     const sealer = createSealer(optionsOf(tokyo, at(moment)));
-    const { sealed } = await sealer.seal({ id: trade, strict: true }, body, { count: 1, compress: false });
+    const { sealed } = await sealer.seal({ id: trade, strict: true, keyEpoch: null }, body, {
+      count: 1,
+      compress: false,
+    });
     sealer.stop();
     const envelope = decodeSealed(sealed);
     const openAt = (text: string) => open(frankfurt, envelope, {}, at(sql<Date>`${text}::timestamptz`));
@@ -229,7 +235,10 @@ describe('an opening half (K2)', () => {
     await bus.db.transaction().execute(async (trx) => {
       const within = bus.service({ db: trx, ticketLifeMs: 400 });
       const sealer = createSealer(optionsOf(tokyo, within));
-      const { sealed } = await sealer.seal({ id: trade, strict: true }, body, { count: 1, compress: false });
+      const { sealed } = await sealer.seal({ id: trade, strict: true, keyEpoch: null }, body, {
+        count: 1,
+        compress: false,
+      });
       sealer.stop();
       const envelope = decodeSealed(sealed);
       await expect(open(frankfurt, envelope, {}, within)).resolves.toBeDefined();
@@ -330,21 +339,15 @@ describe('an envelope that waited past its ticket', () => {
     } finally {
       await sql`delete from compromised_terminals`.execute(bus.db);
     }
-    const { rows } = await sql<{ wrapped: Buffer }>`select wrapped from topic_keys where topic_id = ${trade}`.execute(
-      bus.db,
-    );
-    await sql`update topic_keys set wrapped = null, destroyed_at = clock_timestamp() where topic_id = ${trade}`.execute(
-      bus.db,
-    );
-    try {
-      await expect(reticket(frankfurt, sealed.header)).rejects.toMatchObject(refused);
-      await expect(open(frankfurt, sealed)).rejects.toMatchObject(refused);
-      expect((await sealOne()).epoch).toBe(2);
-    } finally {
-      await sql`update topic_keys set wrapped = ${rows[0]!.wrapped}, destroyed_at = null where topic_id = ${trade} and epoch = 1`.execute(
-        bus.db,
-      );
-    }
+    const { epoch } = sealed;
+    await bus.db.transaction().execute(async (trx) => {
+      const change = { topicId: trade, actor: 'test', reason: 'test' };
+      await rotateTopicKey(bus.versions, trx, change);
+      await destroyTopicKey(bus.versions, trx, { ...change, epoch, isForced: true });
+    });
+    await expect(reticket(frankfurt, sealed.header)).rejects.toMatchObject(refused);
+    await expect(open(frankfurt, sealed)).rejects.toMatchObject(refused);
+    expect((await sealOne()).epoch).toBe(epoch + 1);
     expect((await openOne((await sealOne()).bytes)).equals(body)).toBe(true);
   });
 

@@ -11,7 +11,7 @@ const terminals = {
   [ids.origin]: deriveTerminalKeys(fixedBytes('origin', 32)),
   [ids.destination]: deriveTerminalKeys(fixedBytes('destination', 32)),
 };
-const topic = { id: ids.topic, strict: false };
+const topic = { id: ids.topic, strict: false, keyEpoch: null };
 const body = Buffer.from('a body');
 const once = { count: 1, compress: false };
 const expected = { topicId: ids.topic, originId: ids.origin };
@@ -60,6 +60,27 @@ describe('a sealer', () => {
     const sealed = [await sealer.seal(strict, body, once), await sealer.seal(strict, body, once)];
     expect(keys.count('key.ticket')).toBe(2);
     expect(ticketOf(sealed[0]!.sealed)).not.toBe(ticketOf(sealed[1]!.sealed));
+  });
+
+  test('does not use a ticket of an older key version than the topic has now', async () => {
+    const first = await sealOne();
+    keys.epoch = 2;
+    const [second, third] = await Promise.all(
+      [1, 2].map(() => sealer.seal({ ...topic, keyEpoch: 2 }, body, once).then(({ sealed }) => sealed)),
+    );
+    expect(keys.count('key.ticket')).toBe(2);
+    expect(decodeSealed(first).epoch).toBe(1);
+    expect(decodeSealed(second!).epoch).toBe(2);
+    expect(ticketOf(third!)).toBe(ticketOf(second!));
+  });
+
+  test('tells how many messages each ticket has sealed, until a while after its end', async () => {
+    await sealer.seal(topic, body, { count: 3, compress: false });
+    const last = await sealer.seal(topic, body, { count: 4, compress: false });
+    const ticketId = Buffer.from(decodeSealed(last.sealed).ticketId).toString('base64url');
+    expect(sealer.usage()).toEqual([{ ticketId, messages: 7 }]);
+    await clock.advance(6 * minute);
+    expect(sealer.usage()).toEqual([]);
   });
 
   test('has the next ticket before the one in use ends, so that no message waits', async () => {
