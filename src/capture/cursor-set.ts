@@ -8,6 +8,7 @@
  * (the destination leaves out what it has), never with none.
  */
 import type { JetStreamManager } from '@nats-io/jetstream';
+import { backoffMs } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import type { RangeSet } from '../envelope/index.ts';
 import type { Logger } from '../log.ts';
@@ -51,9 +52,10 @@ export interface GroupProgress {
   reason: string;
 }
 
-/** A straggler this close behind makes the pack wait for it. */
+/** A straggler this close behind makes the pack wait for it: not long, and less and less often when it was in vain. */
 const joinDistance = 2_000;
 const joinPatienceMs = 500;
+const maxJoinRestMs = 300_000;
 
 export class CursorSet {
   readonly #options: CursorSetOptions;
@@ -65,6 +67,9 @@ export class CursorSet {
   /** writes of a durable's metadata, one after the other */
   readonly #writes = new Map<string, Promise<void>>();
   #waitingToJoin: { ahead: Cursor; sinceMs: number } | undefined;
+  /** waits for a straggler that were in vain, in a row, and when the next may begin */
+  #joinsInVain = 0;
+  #nextJoinMs = 0;
 
   constructor(options: CursorSetOptions) {
     this.#options = options;
@@ -413,19 +418,22 @@ export class CursorSet {
     if (ahead === undefined || behind === undefined) return;
     if (behind.floor >= ahead.readPosition) return this.#merge(behind, ahead);
     const isClose = ahead.readPosition - behind.floor <= joinDistance;
-    if (isClose && this.#waitingToJoin === undefined) {
-      ahead.hold(true);
-      this.#waitingToJoin = { ahead, sinceMs: this.#options.clock.monotonicMs() };
-    }
+    const sinceMs = this.#options.clock.monotonicMs();
+    if (!isClose || this.#waitingToJoin !== undefined || sinceMs < this.#nextJoinMs) return;
+    ahead.hold(true);
+    this.#waitingToJoin = { ahead, sinceMs };
   }
 
   #endJoinWait(ahead: Cursor | undefined, behind: Cursor | undefined): void {
     const wait = this.#waitingToJoin;
     if (wait === undefined) return;
-    const isOver = this.#options.clock.monotonicMs() - wait.sinceMs > joinPatienceMs;
+    const nowMs = this.#options.clock.monotonicMs();
+    const isOver = nowMs - wait.sinceMs > joinPatienceMs;
     if (!isOver && wait.ahead === ahead && behind !== undefined) return;
     wait.ahead.hold(false);
     this.#waitingToJoin = undefined;
+    this.#joinsInVain += 1;
+    this.#nextJoinMs = nowMs + backoffMs(this.#joinsInVain, 5_000, maxJoinRestMs);
   }
 
   async #merge(behind: Cursor, ahead: Cursor): Promise<void> {
@@ -448,6 +456,7 @@ export class CursorSet {
       behind.hold(false);
       ahead.hold(false);
       this.#waitingToJoin = undefined;
+      this.#joinsInVain = 0;
     }
   }
 }

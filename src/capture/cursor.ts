@@ -89,6 +89,8 @@ export class Cursor {
   #generation = 0;
   #reason = '';
   readonly #strikes = new Map<string, number>();
+  /** floors of groups when strikes were counted last */
+  readonly #sampledFloors = new Map<string, number>();
   readonly #receipts: ReceiptWatch;
 
   constructor(options: CursorOptions) {
@@ -267,6 +269,7 @@ export class Cursor {
     this.#fail(new BusError('E_NATS', reason));
   }
 
+  /** Half a second late once more, for every duty that holds back others or stands still beside one that moves. */
   #countStrikes(): void {
     const isFull = this.#state === 'reading' && !this.#hasRoom();
     const top = Math.max(0, ...this.#duties.map((duty) => this.groupFloor(duty.groupId)));
@@ -274,10 +277,21 @@ export class Cursor {
       this.#inFlight.filter((entry) => entry.unstoredAt.has(duty.terminalId)).length;
     const least = Math.min(...this.#duties.map(unstored));
     for (const duty of this.#duties) {
-      const isLate =
-        top - this.groupFloor(duty.groupId) > maxOutstandingMessages / 2 || unstored(duty) - least > maxUnstored / 2;
-      this.#strikes.set(duty.groupId, isFull && isLate ? (this.#strikes.get(duty.groupId) ?? 0) + 1 : 0);
+      const floor = this.groupFloor(duty.groupId);
+      const isLate = top - floor > maxOutstandingMessages / 2 || unstored(duty) - least > maxUnstored / 2;
+      const isStruck = (isFull && isLate) || this.#isStuck(duty);
+      this.#strikes.set(duty.groupId, isStruck ? (this.#strikes.get(duty.groupId) ?? 0) + 1 : 0);
+      this.#sampledFloors.set(duty.groupId, floor);
     }
+  }
+
+  /** Another group at the same terminal has what came with the same envelopes, and this one has stood still: it is full. */
+  #isStuck(duty: Duty): boolean {
+    const floor = this.groupFloor(duty.groupId);
+    const isOvertaken = this.#duties.some(
+      (other) => other.terminalId === duty.terminalId && this.groupFloor(other.groupId) > floor,
+    );
+    return this.#state === 'reading' && isOvertaken && this.#sampledFloors.get(duty.groupId) === floor;
   }
 
   #doneOf(duty: Duty): RangeSet {
@@ -469,10 +483,17 @@ export class Cursor {
           if (generation === this.#generation) this.#reason = reason;
         },
         isWanted: (terminalId) =>
-          generation === this.#generation && this.#duties.some((duty) => duty.terminalId === terminalId),
+          generation === this.#generation &&
+          duties.some((duty) => duty.terminalId === terminalId && this.#isOpen(duty, first, last)),
       },
     );
     return true;
+  }
+
+  /** Whether the group is still this cursor's and has no receipt for all of it. */
+  #isOpen({ groupId, terminalId }: Duty, first: number, last: number): boolean {
+    const duty = this.#duties.find((each) => each.groupId === groupId && each.terminalId === terminalId);
+    return duty !== undefined && !this.#doneOf(duty).covers(first, last);
   }
 
   /** Moves the floor over what every duty has receipted and acknowledges the durable up to there. */

@@ -1,7 +1,7 @@
 /**
  * Arrival of an envelope at a terminal: verify who sent what to whom, open, write into the group streams, and say what
- * is stored. Resolves only when every group of this terminal holds the messages; everything before that point may be lost
- * and is sent again by its origin.
+ * is stored. Each group is written for itself: one that has no room is asked for again and delays no other. What is not
+ * stored when `take` resolves may be lost, and is sent again by its origin.
  */
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
@@ -66,8 +66,11 @@ export class Arrivals {
     }
   }
 
-  /** Takes an envelope that names this terminal. E_MANIFEST_BAD E_ENVELOPE_BAD E_NOT_YET E_STREAM_FULL E_KEY_… E_NATS */
-  async take(manifestBytes: Uint8Array, sealed: Uint8Array): Promise<Stored[]> {
+  /**
+   * Takes an envelope that names this terminal, and tells of each group as soon as it holds its messages. Throws when some
+   * group does not: E_STREAM_FULL E_MARKER_BAD E_NATS of it alone, E_MANIFEST_BAD E_ENVELOPE_BAD E_NOT_YET E_KEY_… of all.
+   */
+  async take(manifestBytes: Uint8Array, sealed: Uint8Array, onStored: (stored: Stored) => void): Promise<void> {
     const { customer } = this.#config;
     const manifest = readManifest(manifestBytes, (originId) => this.#signKeyOf(originId));
     if (manifest.customerId !== customer.id)
@@ -77,13 +80,12 @@ export class Arrivals {
     const known = mine.filter(({ groupId }) => topic?.groups.some((group) => group.id === groupId));
     const isOlder = this.#config.snapshotVersion < manifest.snapshotVersion;
     if (isOlder && known.length < mine.length) throw new BusError('E_NOT_YET', 'this site does not know the group yet');
-    const gone = mine
-      .filter((each) => !known.includes(each))
-      .map(({ groupId }) => this.#goneReceipt(manifest, groupId));
-    if (topic === undefined || known.length === 0) return gone;
+    for (const each of mine) if (!known.includes(each)) onStored(this.#goneReceipt(manifest, each.groupId));
+    if (topic === undefined || known.length === 0) return;
     const messages = await this.#open(manifest, topic, sealed);
-    const stored = await Promise.all(known.map(({ groupId }) => this.#write(manifest, groupId, topic, messages)));
-    return [...stored, ...gone];
+    const writes = known.map(async ({ groupId }) => onStored(await this.#write(manifest, groupId, topic, messages)));
+    const refused = (await Promise.allSettled(writes)).find((write) => write.status === 'rejected');
+    if (refused !== undefined) throw refused.reason;
   }
 
   async #open(manifest: Manifest, topic: SnapshotTopic, sealed: Uint8Array): Promise<BusMessage[]> {

@@ -99,12 +99,14 @@ export class Inbound {
 
   async #deliver({ manifest, sealed, path }: EnvelopeFrame): Promise<void> {
     const { customerName, terminalId, nameOf, metrics, paths } = this.#options;
-    const stored = await this.#options.arrivals.take(manifest, sealed);
-    for (const each of stored) this.#queueReceipt(each);
     const whole = [...path, terminalId];
+    let isNoted = false;
+    await this.#options.arrivals.take(manifest, sealed, (stored) => {
+      this.#queueReceipt(stored);
+      if (!isNoted) this.#notePath('delivered', stored, terminalId, whole);
+      isNoted = true;
+    });
     metrics.pathArrived.inc({ customer: customerName, path: paths.label(whole.map(nameOf)) });
-    const first = stored[0];
-    if (first !== undefined) this.#notePath('delivered', first, terminalId, whole);
   }
 
   async #carry(frame: EnvelopeFrame, bytes: Uint8Array, others: string[]): Promise<void> {

@@ -120,7 +120,10 @@ async function sendWhileBusy(
   for (let attempt = 1; ; attempt++) {
     const isWanted = (): boolean => progress.isWanted(terminalId);
     await pause(options.clock, backoffMs(attempt, 50, maxBusyWaitMs), isWanted);
-    if (!isWanted()) return;
+    if (!isWanted()) {
+      progress.waiting('');
+      return;
+    }
     const [linkId = ''] = nextHops(options, [terminalId]).keys();
     try {
       await send(options, linkId, [terminalId], parts);

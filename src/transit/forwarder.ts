@@ -131,7 +131,9 @@ export class Forwarder {
   }
 
   #laneOf(entry: TransitEntry, terminalId: string): Lane {
-    const key = `${entry.flow} ${terminalId}`;
+    const groups = entry.index.assignments.filter((each) => each.terminalId === terminalId);
+    // by group, so that one without room holds back no other of its terminal
+    const key = `${entry.flow} ${terminalId} ${groups.map(({ groupId }) => groupId)}`;
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
       lane = new Lane(key, terminalId);

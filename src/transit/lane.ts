@@ -1,4 +1,4 @@
-/** The entries of one flow for one destination, in order; an entry for several destinations stands in several lanes. */
+/** The entries of one flow for the same groups at one terminal, in order; an entry for several destinations stands in several lanes. */
 import { isWaiting, type TransitEntry } from './transit-entry.ts';
 
 export class Lane {

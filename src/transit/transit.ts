@@ -219,8 +219,7 @@ export class Transit {
   }
 }
 
-/** One flow to the same destinations. */
+/** One flow to the same groups at the same terminals. */
 function quotaKey(index: CacheIndex): string {
-  const terminalIds = new Set(index.assignments.map(({ terminalId }) => terminalId));
-  return `${flowKey(index)} ${[...terminalIds].sort()}`;
+  return `${flowKey(index)} ${index.assignments.map(({ groupId, terminalId }) => groupId + terminalId).sort()}`;
 }
