@@ -1,5 +1,5 @@
 /** Files named on a command line: every failure becomes E_FILE with the path. */
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { BusError, errorText } from '../src/errors.ts';
 
 export async function readTextFile(path: string): Promise<string> {
@@ -21,6 +21,7 @@ export async function writeSecretFile(path: string, text: string | Uint8Array): 
     await writeFile(part, text, { mode: 0o600, flag: 'wx' });
     await rename(part, path);
   } catch (error) {
+    await rm(part, { force: true });
     throw new BusError('E_FILE', `cannot write ${path}: ${errorText(error)}`, { cause: error });
   }
 }

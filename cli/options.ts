@@ -42,12 +42,13 @@ export function proxyUrl(text: string): string {
   return `http://${hostPort(text.slice('http://'.length))}`;
 }
 
-/** A whole number of at least `min`. */
-export function wholeNumber(min: number): (text: string) => number {
+/** A whole number of at least `min` and, where it is given, at most `max`. */
+export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
   return (text) => {
     const value = Number(text);
-    if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value) || value < min) {
-      throw new InvalidArgumentError(`Use a whole number of at least ${min}.`);
+    if (!/^-?\d+$/.test(text) || value < min || value > max) {
+      throw new InvalidArgumentError(`Use a whole number ${range}.`);
     }
     return value;
   };

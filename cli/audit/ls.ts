@@ -15,7 +15,7 @@ export function addLs(audit: Command): void {
     'mbus audit ls --limit 20',
     'mbus audit ls --before 4711 --json',
   ])
-    .option('--limit <n>', 'at most this many, up to 1000', wholeNumber(1), 50)
+    .option('--limit <n>', 'at most this many, up to 1000', wholeNumber(1, 1_000), 50)
     .option('--before <id>', 'only entries older than this one', wholeNumber(1))
     .action(ls);
 }

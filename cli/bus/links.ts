@@ -1,7 +1,7 @@
 /** `mbus links`: every link as both its ends see it: state, round trip, loss, cost, backlog, since when, why not up. */
 import type { Command } from 'commander';
-import { checkName } from '../../src/config/names.ts';
 import { type ControlOptions, controlVerb, withControl } from '../control-verb.ts';
+import { ofCustomer } from '../of-customer.ts';
 import { printResult, table } from '../output.ts';
 import { bytesText, durationText, type Status } from '../status-text.ts';
 
@@ -33,9 +33,13 @@ export function register(program: Command): void {
     .action(links);
 }
 
+/** E_UNKNOWN_NOUN when there is no such customer. */
 async function links({ customer, ...options }: LinksOptions): Promise<void> {
-  const status = await withControl(options, (control) => control.call('bus.status', {}));
-  const prefix = customer === undefined ? '' : `${checkName('customer', customer)}/`;
+  const status = await withControl(options, async (control) => {
+    ofCustomer((await control.call('bus.export', {})).file, customer);
+    return control.call('bus.status', {});
+  });
+  const prefix = customer === undefined ? '' : `${customer}/`;
   const rows = linkRows(status).filter(({ link }) => link.startsWith(prefix));
   printResult(options.json, rows, () => linksText(rows));
 }

@@ -10,7 +10,17 @@ const hostPort = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/
 /** a proxy that opens tunnels (CONNECT); a secret has no place in the declared file */
 const proxyUrl = z.string().regex(/^http:\/\/(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'use http://host:port');
 const bytes = z.number().int().positive();
-const ms = z.number().int().positive();
+/** at most 100 years: more nanoseconds than nats-server can count are no duration */
+const ms = z
+  .number()
+  .int()
+  .positive()
+  .max(100 * 365 * 24 * 3_600_000);
+/** a column of four bytes keeps it */
+const count = z
+  .number()
+  .int()
+  .max(2 ** 31 - 1);
 
 const mebibyte = 1024 * 1024;
 
@@ -53,8 +63,11 @@ export const groupSchema = z.strictObject({
   onFull: z.enum(['refuse', 'dropOldest']).default('refuse'),
   ackWaitMs: ms.default(30_000),
   /** -1: without end */
-  maxDeliver: z.number().int().min(-1).default(-1),
-  maxAckPending: z.number().int().positive().default(10_000),
+  maxDeliver: count
+    .min(-1)
+    .refine((times) => times !== 0, 'must be 1 or more, or -1')
+    .default(-1),
+  maxAckPending: count.min(1).default(10_000),
   /** a terminal without consumers for this long gets no new messages while another has some */
   failoverAfterMs: ms.default(5_000),
   /** what was sent to a terminal that stays away: wait for it · reassign: send it to another, at least once */

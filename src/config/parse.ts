@@ -33,7 +33,7 @@ export function parseBusFile(text: string, fileName: string): BusFile {
 // Duplicate keys are looked for below: the parser's own check takes quadratic time on a map of many keys.
 function composeDocument(text: string, fileName: string, lineCounter: LineCounter): Document {
   try {
-    return parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: false, logLevel: 'silent' });
+    return parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: false, logLevel: 'error' });
   } catch (error) {
     throw new BusError('E_CONFIG', `${fileName}: not readable as YAML: ${errorText(error)}`, { cause: error });
   }
@@ -51,8 +51,12 @@ function syntaxProblems(document: Document, lines: LineCounter): ReportedProblem
   return document.errors.map((error) => ({
     line: lines.linePos(error.pos[0]).line,
     path: '(document)',
-    text: `not valid YAML: ${printable(error.message).slice(1, -1)}`,
+    text: error.code === 'MULTIPLE_DOCS' ? 'a second document: a bus is one' : notYaml(error.message),
   }));
+}
+
+function notYaml(message: string): string {
+  return `not valid YAML: ${printable(message).slice(1, -1)}`;
 }
 
 function duplicateKeys(document: Document, lines: LineCounter): ReportedProblem[] {

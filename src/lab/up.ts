@@ -12,7 +12,7 @@ import { createAdminClient } from '../api/index.ts';
 import type { ControlClient } from '../api/methods.ts';
 import type { BusFile } from '../config/bus-file.ts';
 import { parseBusFile } from '../config/parse.ts';
-import { BusError } from '../errors.ts';
+import { BusError, errorText } from '../errors.ts';
 import { findServer, withLock } from '../server/index.ts';
 import type { LinkStats } from './daemon-api.ts';
 import { labDown } from './down.ts';
@@ -52,12 +52,14 @@ export interface LabUpOptions {
 
 const lockName = 'lock';
 
-/** Returns when everything is ready. E_CONFIG, E_LAB_RUNNING, E_LAB_START. */
+/** Returns when everything is ready. E_CONFIG, E_FILE, E_LAB_RUNNING, E_LAB_START. */
 export async function labUp(options: LabUpOptions): Promise<LabInfo> {
   const dir = resolve(options.dir);
   const file = parseBusFile(options.text, options.fileName);
   await requireFreeDir(dir);
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await mkdir(dir, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+    throw new BusError('E_FILE', `cannot make ${dir}: ${errorText(cause)}`, { cause });
+  });
   return withLock(join(dir, lockName), () => startOrClear(dir, file, options), defaultReadyMs);
 }
 

@@ -64,6 +64,11 @@ test('links shows each link from both its ends, and why one is down', async () =
   expect(down[0]?.reason).not.toBe('');
   const { stdout } = await mbus(['links', '--dir', dir]);
   expect(stdout).toMatch(/LINK +SEEN AT +STATE +RTT +JITTER +LOSS +COST +BACKLOG +SINCE +WHY/);
+  expect(await mbus(['links', '--dir', dir, '--customer', 'nobody', '--json'])).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringContaining('E_UNKNOWN_NOUN'),
+  });
   await labRestore(dir, { customer: 'acme', a: 'frankfurt', b: 'virginia' });
   await until('it is up again', async () => (await links()).every(({ state }) => state === 'up'), 20_000);
 });

@@ -31,6 +31,7 @@ test.each([
   ['a missing argument', ['topic', 'create']],
   ['a missing option', ['route', 'explain']],
   ['an option out of bounds', ['audit', 'ls', '--limit', '0']],
+  ['an option over its bounds', ['audit', 'ls', '--limit', '1001']],
   ['a choice that is none', ['site', 'create', 'x', '--mode', 'guest']],
   ['a host without a port', ['init', '--listen', 'localhost']],
   ['a noun without its customer', ['topic', 'create', 'trade']],

@@ -52,6 +52,20 @@ const cases: [name: string, text: string, problems: string[]][] = [
     changed('cost: 1', 'cost: 0'),
     ['9: customers[0].links[0].cost: must be at least 1 (got 0)'],
   ],
+  [
+    'a time that no server can count',
+    changed('[frankfurt]}', '[frankfurt], ackWaitMs: 9007199254740991}'),
+    ['14: customers[0].topics[0].groups[0].ackWaitMs: must be at most 3153600000000 (got 9007199254740991)'],
+  ],
+  [
+    'counts that no column keeps, or that mean nothing',
+    changed('[frankfurt]}', '[frankfurt], maxAckPending: 2147483648, maxDeliver: 0}'),
+    [
+      '14: customers[0].topics[0].groups[0].maxDeliver: must be 1 or more, or -1 (got 0)',
+      '14: customers[0].topics[0].groups[0].maxAckPending: must be at most 2147483647 (got 2147483648)',
+    ],
+  ],
+  ['a second document', `${exampleBus}---\n${exampleBus}`, ['19: (document): a second document: a bus is one']],
   ['a fraction', changed('cost: 1', 'cost: 1.5'), ['9: customers[0].links[0].cost: must be a whole number (got 1.5)']],
   [
     'a word that is no choice',

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startLinkDaemon } from '../../../src/lab/daemon.ts';
 import { Links } from '../../../src/lab/links.ts';
+import { exampleBus } from '../../support/bus-file.ts';
 
 const mbus = fileURLToPath(new URL('../../../cli/mbus.js', import.meta.url));
 let dir: string;
@@ -44,6 +45,13 @@ describe('mbus lab', () => {
     expect(code).toBe(2);
     expect(stderr).toMatch(/bad\.yaml:2:.*address/);
     expect(stderr).toMatch(/bad\.yaml:3:.*tokyo/);
+  });
+
+  test('tells of a directory that cannot be made, with exit code 1', async () => {
+    const file = join(dir, 'bus.yaml');
+    await writeFile(file, exampleBus);
+    const { code, stderr } = await lab('up', file, '--dir', file);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('E_FILE: cannot make') });
   });
 
   test('says that there is no lab where none was started, with exit code 1', async () => {
