@@ -4,7 +4,8 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { type Loss, lossText } from '../src/api/loss.ts';
 import type { Change, ControlClient } from '../src/api/methods.ts';
 import type { BusFile } from '../src/config/bus-file.ts';
 import { requireBus } from '../src/config/check.ts';
@@ -14,6 +15,15 @@ import { controlDir, controlDirOption, type DirOption, type JsonOption, jsonOpti
 import { printResult } from './output.ts';
 
 export type ControlOptions = DirOption & JsonOption;
+
+export interface ForceOption {
+  force?: boolean;
+}
+
+/** For verbs that may delete what waits: without it such a change is refused, with what would be lost. */
+export function forceOption(): Option {
+  return new Option('--force', 'also when messages that wait are deleted');
+}
 
 /** A verb with --dir and --json and its examples. */
 export function controlVerb(noun: Command, usage: string, description: string, examples: readonly string[]): Command {
@@ -51,22 +61,23 @@ export async function readBus(options: DirOption): Promise<BusFile> {
 }
 
 /** Changes the bus by `edit` and prints what changed. */
-export async function editBus(options: ControlOptions, edit: (bus: BusDraft) => BusDraft): Promise<void> {
-  const result = await withControl(options, (control) => tryEdit(control, edit, 2));
+export async function editBus(options: ControlOptions & ForceOption, edit: (bus: BusDraft) => BusDraft): Promise<void> {
+  const result = await withControl(options, (control) => tryEdit(control, edit, { force: options.force }, 2));
   printResult(options.json, result, () => changesText(result.changes));
 }
 
 async function tryEdit(
   control: ControlClient,
   edit: (bus: BusDraft) => BusDraft,
+  { force }: ForceOption,
   attempts: number,
 ): Promise<{ version: number; changes: Change[] }> {
   const { version, file } = await control.call('bus.export', {});
   const wanted = requireBus(edit(file), 'the bus after this change');
   try {
-    return await control.call('bus.apply', { file: wanted, base: version });
+    return await control.call('bus.apply', { file: wanted, base: version, force });
   } catch (error) {
-    if (attempts > 1 && isBusError(error, 'E_BUS_CHANGED')) return tryEdit(control, edit, attempts - 1);
+    if (attempts > 1 && isBusError(error, 'E_BUS_CHANGED')) return tryEdit(control, edit, { force }, attempts - 1);
     throw error;
   }
 }
@@ -82,4 +93,9 @@ export function changesText(changes: readonly Change[]): string {
       ...fields.map((field) => `    ${field}`),
     ])
     .join('\n');
+}
+
+/** What a change would delete, a line each. */
+export function lossesText(losses: readonly Loss[]): string {
+  return losses.map((loss) => `\n! deletes ${lossText(loss)}`).join('');
 }

@@ -1,4 +1,5 @@
 /** `bus.status` for people: sites, links, topics and groups, and in plain words why something waits. */
+import { silentAfterMs } from '../src/api/loss.ts';
 import type { ResponseOf, SiteReport } from '../src/api/methods.ts';
 import { table } from './output.ts';
 
@@ -99,7 +100,7 @@ function problems(status: Status, reported: readonly Reported[]): string[] {
 
 /** A site reports every few seconds. */
 function isSilent({ state, reportAgeMs }: StatusSite): boolean {
-  return state === 'joined' && (reportAgeMs === null || reportAgeMs > 30_000);
+  return state === 'joined' && (reportAgeMs === null || reportAgeMs > silentAfterMs);
 }
 
 function appliedText(applied: number, version: number): string {

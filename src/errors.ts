@@ -58,6 +58,11 @@ export const errorRegistry = {
     summary: 'A noun of that name is there already.',
     remedy: 'Choose another name, or change the one that is there.',
   },
+  E_WOULD_LOSE: {
+    disposition: 'reject',
+    summary: 'A change of the bus would delete messages that wait, or may do so at a site that is silent.',
+    remedy: 'Let consumers take them, or drain the terminal; --force deletes them.',
+  },
   E_FILE: {
     disposition: 'reject',
     summary: 'A file named on the command line cannot be read or written.',

@@ -1,6 +1,6 @@
 /** `mbus apply`: brings a bus to what the file says; on a lab's directory it starts and stops what that needs. */
 import type { Command } from 'commander';
-import { changesText, isLabDir, withControl } from '../control-verb.ts';
+import { changesText, type ForceOption, forceOption, isLabDir, withControl } from '../control-verb.ts';
 import { controlDir } from '../options.ts';
 import { printResult } from '../output.ts';
 import { type FileOptions, fileVerb, readBusFile } from './file.ts';
@@ -9,17 +9,19 @@ export function register(program: Command): void {
   fileVerb(program, 'apply', 'bring the bus to what the file says; all of it or nothing', [
     'mbus apply -f bus.yaml',
     'mbus apply -f bus.yaml --dir ./lab',
-  ]).action(apply);
+  ])
+    .addOption(forceOption())
+    .action(apply);
 }
 
-async function apply({ file, ...options }: FileOptions): Promise<void> {
+async function apply({ file, force, ...options }: FileOptions & ForceOption): Promise<void> {
   const { text, bus } = await readBusFile(file);
   const dir = controlDir(options);
   if (isLabDir(dir)) {
     const { labApply } = await import('../../src/lab/index.ts');
-    const result = await labApply(dir, text, file);
+    const result = await labApply(dir, text, file, { force });
     return printResult(options.json, result, () => changesText(result.changes));
   }
-  const result = await withControl(options, (control) => control.call('bus.apply', { file: bus }));
+  const result = await withControl(options, (control) => control.call('bus.apply', { file: bus, force }));
   printResult(options.json, result, () => changesText(result.changes));
 }

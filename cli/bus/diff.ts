@@ -1,7 +1,7 @@
 /** `mbus diff`: what apply would change. */
 import type { Command } from 'commander';
 import type { BusFile, CustomerSpec } from '../../src/config/bus-file.ts';
-import { changesText, isLabDir, withControl } from '../control-verb.ts';
+import { changesText, isLabDir, lossesText, withControl } from '../control-verb.ts';
 import { controlDir } from '../options.ts';
 import { printResult } from '../output.ts';
 import { type FileOptions, fileVerb, readBusFile } from './file.ts';
@@ -17,7 +17,7 @@ async function diff({ file, ...options }: FileOptions): Promise<void> {
     const wanted = isLab ? withAddressesOf((await control.call('bus.export', {})).file, bus) : bus;
     return control.call('bus.diff', { file: wanted });
   });
-  printResult(options.json, result, () => changesText(result.changes));
+  printResult(options.json, result, () => `${changesText(result.changes)}${lossesText(result.losses)}`);
 }
 
 /** A lab runs at addresses of its own, which are no difference. */

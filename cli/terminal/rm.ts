@@ -1,7 +1,7 @@
 /** `mbus terminal rm`: removes a terminal with its links. */
 import type { Command } from 'commander';
 import { removeTerminal } from '../../src/config/edit.ts';
-import { type ControlOptions, controlVerb, editBus } from '../control-verb.ts';
+import { type ControlOptions, controlVerb, editBus, type ForceOption, forceOption } from '../control-verb.ts';
 import { customerName } from '../full-names.ts';
 
 export function addRm(terminal: Command): void {
@@ -10,10 +10,12 @@ export function addRm(terminal: Command): void {
     'rm <customer/site>',
     'remove a terminal with its links; refused while a group or an app is there',
     ['mbus terminal rm acme/virginia'],
-  ).action(rm);
+  )
+    .addOption(forceOption())
+    .action(rm);
 }
 
-async function rm(path: string, options: ControlOptions): Promise<void> {
+async function rm(path: string, options: ControlOptions & ForceOption): Promise<void> {
   const { customer, name: site } = customerName('site', path);
   await editBus(options, (bus) => removeTerminal(bus, customer, site));
 }

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { busFileSchema } from '../config/bus-file.ts';
 import { keyMethods } from './key-methods.ts';
+import { lossSchema } from './loss.ts';
 
 const id = z.uuid();
 const key = z.string().max(128);
@@ -233,12 +234,21 @@ export const methods = {
   'bus.diff': {
     caller: 'admin',
     request: z.strictObject({ file: busFileSchema }),
-    response: z.strictObject({ version: z.number().int(), changes: z.array(changeSchema) }),
+    response: z.strictObject({
+      version: z.number().int(),
+      changes: z.array(changeSchema),
+      /** messages that the changes would delete */
+      losses: z.array(lossSchema),
+    }),
   },
-  /** all or nothing; `base` refuses when the bus changed since that version */
+  /** all or nothing; `base` refuses when the bus changed since that version. E_WOULD_LOSE unless `force` */
   'bus.apply': {
     caller: 'admin',
-    request: z.strictObject({ file: busFileSchema, base: z.number().int().optional() }),
+    request: z.strictObject({
+      file: busFileSchema,
+      base: z.number().int().optional(),
+      force: z.boolean().optional(),
+    }),
     response: z.strictObject({ version: z.number().int(), changes: z.array(changeSchema) }),
   },
   /** single use, 15 minutes; for a site, or for the re-registration of one terminal */

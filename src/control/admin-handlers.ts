@@ -32,15 +32,31 @@ import {
 import { actorOf } from './authorize.ts';
 import { websocketAccess } from './certificates.ts';
 import type { Handler } from './context.ts';
+import { findLosses, refuseLosses } from './losses.ts';
 import { joinUser } from './users.ts';
 
 export const exportBus: Handler<'bus.export'> = ({ db }) =>
   readConsistently(db, async (trx) => ({ version: (await getBus(trx)).version, file: await exportBusFile(trx) }));
 
-export const diffBus: Handler<'bus.diff'> = ({ db }, { request }) => diffBusFile(db, wholeFile(request.file));
+export const diffBus: Handler<'bus.diff'> = ({ db }, { request }) =>
+  readConsistently(db, async (trx) => {
+    const result = await diffBusFile(trx, wholeFile(request.file));
+    return { ...result, losses: await findLosses(trx, result.changes) };
+  });
 
-export const applyBus: Handler<'bus.apply'> = (_, { request, caller, db }) =>
-  applyBusFile(db, wholeFile(request.file), actorOf(caller), request.base);
+export const applyBus: Handler<'bus.apply'> = (_, { request, caller, db }) => {
+  const { base, force = false } = request;
+  const actor = actorOf(caller);
+  return applyBusFile(db, wholeFile(request.file), actor, {
+    base,
+    admit: async (trx, changes) => {
+      const losses = await findLosses(trx, changes);
+      if (!force) refuseLosses(losses);
+      if (losses.length === 0) return;
+      await appendAudit(trx, { actor, action: 'bus.apply --force', noun: 'bus', details: { losses } });
+    },
+  });
+};
 
 export const createJoinToken: Handler<'token.create'> = async ({ db, busId, identity }, { request, caller }) => {
   const site = await findSite(db, { name: request.site });

@@ -24,9 +24,11 @@ export interface ApplyOptions {
   progress?: (line: string) => void;
   signal?: AbortSignal;
   readyMs?: number;
+  /** also when messages are deleted */
+  force?: boolean | undefined;
 }
 
-/** E_CONFIG when the file has problems, E_LAB_GONE when no lab runs in `dir`. */
+/** E_CONFIG when the file has problems, E_LAB_GONE when no lab runs in `dir`, E_WOULD_LOSE as the control plane says. */
 export async function labApply(
   dir: string,
   text: string,
@@ -39,7 +41,7 @@ export async function labApply(
     const context = await runningLab(path, options);
     const control = await createAdminClient(controlDir(path));
     try {
-      return await apply(context, control, file, { text, fileName });
+      return await apply(context, control, file, { text, fileName, force: options.force });
     } finally {
       await control.close();
     }
@@ -50,7 +52,7 @@ async function apply(
   context: LabContext,
   control: ControlClient,
   file: BusFile,
-  source: { text: string; fileName: string },
+  { force, ...source }: { text: string; fileName: string; force: boolean | undefined },
 ): Promise<{ version: number; changes: Change[] }> {
   const { dir } = context;
   const known = context.state;
@@ -62,7 +64,7 @@ async function apply(
   const links = await Links.open(dir);
   const proxyPorts = await openLinks(links, file, state);
   const local = localBusFile(file, { sitePorts: sitePorts(state), proxyPorts });
-  const result = await control.call('bus.apply', { file: local });
+  const result = await control.call('bus.apply', { file: local, force });
   await startSites({ ...context, state }, control, { sites: await neverStarted(dir, file) }, proxyPorts);
   await untilSettled({ ...context, state }, control, result.version);
   const removed = Object.keys(known.sites).filter((name) => !file.sites.some((site) => site.name === name));

@@ -26,9 +26,22 @@ export interface ApplyResult {
   changes: Change[];
 }
 
-/** `base`: E_BUS_CHANGED when the bus is not at that version any more. Nothing is written when nothing differs. */
-export async function applyBusFile(db: Registry, file: BusFile, actor: string, base?: number): Promise<ApplyResult> {
-  if (!db.isTransaction) return db.transaction().execute((trx) => applyBusFile(trx, file, actor, base));
+export interface ApplyConditions {
+  /** E_BUS_CHANGED when the bus is not at that version any more */
+  base?: number | undefined;
+  /** looks at what would change, before anything is written; throwing refuses it */
+  admit?: (trx: Registry, changes: readonly Change[]) => Promise<void>;
+}
+
+/** Nothing is written when nothing differs. */
+export async function applyBusFile(
+  db: Registry,
+  file: BusFile,
+  actor: string,
+  conditions: ApplyConditions = {},
+): Promise<ApplyResult> {
+  if (!db.isTransaction) return db.transaction().execute((trx) => applyBusFile(trx, file, actor, conditions));
+  const { base, admit } = conditions;
   const bus = await lockBus(db);
   if (base !== undefined && base !== bus.version) {
     throw new BusError('E_BUS_CHANGED', `the bus is at version ${bus.version}, the change was made for ${base}`, {
@@ -37,6 +50,7 @@ export async function applyBusFile(db: Registry, file: BusFile, actor: string, b
   }
   const changes = planChanges(await exportBusFile(db), file);
   if (changes.length === 0) return { version: bus.version, changes };
+  await admit?.(db, changes);
   await writeFile(db, file);
   for (const change of changes) {
     await appendAudit(db, {
@@ -50,11 +64,9 @@ export async function applyBusFile(db: Registry, file: BusFile, actor: string, b
 }
 
 /** What apply would change. */
-export async function diffBusFile(db: Registry, file: BusFile): Promise<ApplyResult> {
-  return readConsistently(db, async (trx) => {
-    const { version } = await lockFreeVersion(trx);
-    return { version, changes: planChanges(await exportBusFile(trx), file) };
-  });
+export async function diffBusFile(trx: Registry, file: BusFile): Promise<ApplyResult> {
+  const { version } = await lockFreeVersion(trx);
+  return { version, changes: planChanges(await exportBusFile(trx), file) };
 }
 
 /** Runs reads that must see one state of the registry. */

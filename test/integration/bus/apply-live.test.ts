@@ -67,7 +67,7 @@ test('what is added and removed disturbs no other flow and restarts no nats-serv
   expect(await quotes.settle()).toEqual({ lost: [], doubled: [], changed: [] });
   await wall.stop();
 
-  await labApply(lab().dir, bus, 'bus.yaml');
+  await labApply(lab().dir, bus, 'bus.yaml', { force: true });
   expect(await servers()).toEqual(before);
   expect((await labLinks(lab().dir)).map(({ link }) => link).join()).not.toContain('osaka');
   await delay(1_000);

@@ -98,9 +98,9 @@ describe('apply', () => {
   test('on a version that has passed is refused', async () => {
     const file = await freshRegistry();
     file.customers[0]!.isolateApps = true;
-    await applyBusFile(db, file, 'test', 1);
+    await applyBusFile(db, file, 'test', { base: 1 });
     file.customers[0]!.isolateApps = false;
-    await expect(applyBusFile(db, file, 'test', 1)).rejects.toMatchObject({ code: 'E_BUS_CHANGED' });
+    await expect(applyBusFile(db, file, 'test', { base: 1 })).rejects.toMatchObject({ code: 'E_BUS_CHANGED' });
   });
 
   test('keeps the ids of what stays, also of an app that moves off a terminal that goes', async () => {

@@ -54,14 +54,26 @@ test('a group that was removed is told of while its stream holds messages, and g
   expect(verdict).toEqual({ lost: [], doubled: [], changed: [] });
 });
 
-test('a group that leaves a terminal takes its backlog along, and a topic that goes takes its streams', {
+test('a group that leaves a terminal takes its backlog along; a topic takes its streams, and what is in them only by force', {
   timeout: 90_000,
 }, async () => {
   const ledger = new Ledger();
   await publishSome(lab(), 'acme/nearby', 'job.near', 1_200, ledger);
   await publishSome(lab(), 'acme/archivist', 'old.dust', 10, new Ledger());
   const west = await startConsumer(lab(), 'acme/west-worker', 'job@work', ledger);
-  await labApply(lab().dir, yaml({ ...first, workAt: 'west', hasOld: false }), 'bus.yaml');
+  const smaller = yaml({ ...first, workAt: 'west', hasOld: false });
+  await eventually('east reports what waits', async () => {
+    const { sites, names } = await labStatus(lab().dir);
+    return sites.some(({ report }) =>
+      report?.groups.some(({ groupId, pending }) => names[groupId] === 'acme/old@shelf' && pending === 10),
+    );
+  });
+  const refused = labApply(lab().dir, smaller, 'bus.yaml');
+  await expect(refused).rejects.toMatchObject({
+    code: 'E_WOULD_LOSE',
+    details: { losses: [{ site: 'east', name: 'acme/old', messages: 10 }] },
+  });
+  await labApply(lab().dir, smaller, 'bus.yaml', { force: true });
   await publishSome(lab(), 'acme/nearby', 'job.near', 300, ledger);
   const verdict = await ledger.settle(30_000);
   await west.stop();

@@ -131,7 +131,7 @@ test('a changed file starts what is new, stops what is gone, and restarts nothin
   expect(await servers()).toEqual(expect.arrayContaining(before));
   expect(await servers()).toHaveLength(before.length + 1);
   await publish(lab, 'quote.1', 'the new topic takes messages at once');
-  await labApply(lab.dir, bus, 'bus.yaml');
+  await labApply(lab.dir, bus, 'bus.yaml', { force: true });
   expect(await servers()).toEqual(before);
   expect((await labLinks(lab.dir)).map(({ link }) => link)).not.toContain('link/acme/osaka/tokyo');
 });
