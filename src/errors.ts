@@ -5,6 +5,8 @@
  * where they enter, with the original as `cause`. docs/errors.md lists the same codes; a test compares the two.
  */
 
+import { custodyErrors } from './custody-errors.ts';
+
 /** What the part that catches the error does with the thing it was working on. */
 export type Disposition =
   /** the cause may pass: keep the thing and try again with backoff */
@@ -16,7 +18,7 @@ export type Disposition =
   /** this process cannot work: report and exit */
   | 'fatal';
 
-interface ErrorEntry {
+export interface ErrorEntry {
   disposition: Disposition;
   /** one sentence: what happened */
   summary: string;
@@ -416,6 +418,8 @@ export const errorRegistry = {
     summary: 'A token is older than its 15 minutes.',
     remedy: 'Make a new one with mbus site token and use it at once.',
   },
+  // custody: what was lost, given up, or is gone around
+  ...custodyErrors,
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errorRegistry;

@@ -52,6 +52,8 @@ const maxHops = 256;
 const maxRoutes = 1_500;
 const maxSealedTickets = 2_000;
 const renewAgainMs = 3_600_000;
+/** no apply solves them: a setting that waits for a restart, a stream that must stay, lost messages, a way that is gone around */
+const lastingProblems: ReadonlySet<string> = new Set(['E_SERVER_RESTART', 'E_LEFT_OVER', 'E_ROLLED_BACK', 'E_SHUNNED']);
 
 /** Resolves when the site's server is reached and the daemon works; E_SITE_DIR E_SIDECAR_RUNNING E_NATS_SERVER_… */
 export async function startSidecar(options: SidecarOptions): Promise<RunningSidecar> {
@@ -354,9 +356,9 @@ class Sidecar {
     return [...this.#applyResult.problems, ...ofTerminals];
   }
 
-  /** Problems that another apply may solve; a setting that waits for a restart, or a stream that must stay, is none of them. */
+  /** Problems that another apply may solve. */
   #hindrances(): { code: string; text: string }[] {
-    return this.#problems().filter(({ code }) => code !== 'E_SERVER_RESTART' && code !== 'E_LEFT_OVER');
+    return this.#problems().filter(({ code }) => !lastingProblems.has(code));
   }
 
   #notReadyOf(customer: SnapshotCustomer): string[] {

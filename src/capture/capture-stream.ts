@@ -133,19 +133,19 @@ export async function listConsumers(jsm: JetStreamManager, stream: string): Prom
   });
 }
 
-/** Creates a cursor at `from`, or at the stream's end when it is null. */
+/** Creates a cursor at `from`, or at the stream's end when it is null; resolves with the sequence it begins behind, too. */
 export async function createCursor(
   jsm: JetStreamManager,
   stream: string,
   duties: Duty[],
   from: number | null,
-): Promise<StoredCursor> {
+): Promise<StoredCursor & { floor: number }> {
   const durable = `${cursorPrefix}${randomBytes(6).toString('hex')}`;
   const start: Partial<ConsumerConfig> =
     from === null
       ? { deliver_policy: DeliverPolicy.New }
       : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, from) };
-  await natsCall(`create cursor on ${stream}`, () =>
+  const info = await natsCall(`create cursor on ${stream}`, () =>
     jsm.consumers.add(stream, {
       durable_name: durable,
       ack_policy: AckPolicy.All,
@@ -156,7 +156,7 @@ export async function createCursor(
       ...start,
     }),
   );
-  return { durable, duties, sentUpTo: 0 };
+  return { durable, duties, sentUpTo: 0, floor: info.ack_floor.stream_seq };
 }
 
 /** Replaces what is kept beside a cursor's position; stored when this resolves. */
@@ -174,13 +174,19 @@ export async function deleteCursor(jsm: JetStreamManager, stream: string, durabl
 }
 
 function encodeMetadata({ duties, sentUpTo }: Omit<StoredCursor, 'durable'>): Record<string, string> {
-  const rows = duties.map((duty) => [duty.groupId, duty.terminalId, duty.from, duty.until]);
+  const rows = duties.map((duty) => [duty.groupId, duty.terminalId, duty.from, duty.until, duty.since]);
   return { [meta.duties]: JSON.stringify(rows), [meta.sent]: String(sentUpTo) };
 }
 
 function decodeMetadata({ config }: ConsumerInfo): Omit<StoredCursor, 'durable'> {
-  const rows = JSON.parse(config.metadata?.[meta.duties] ?? '[]') as [string, string, number, number | null][];
-  const duties = rows.map(([groupId, terminalId, from, until]) => ({ groupId, terminalId, from, until }));
+  const rows = JSON.parse(config.metadata?.[meta.duties] ?? '[]') as [string, string, number, number | null, number?][];
+  const duties = rows.map(([groupId, terminalId, from, until, since = 0]) => ({
+    groupId,
+    terminalId,
+    from,
+    until,
+    since,
+  }));
   return { duties, sentUpTo: Number(config.metadata?.[meta.sent] ?? 0) };
 }
 

@@ -213,6 +213,8 @@ export class CursorSet {
           }),
         ),
       onTrouble: () => this.#queueStep(),
+      floorOf: (groupId) => this.progress(groupId).floor,
+      noteUnsent: (groupIds, last) => this.#noteUnsent(cursor, groupIds, last),
     });
     this.#cursors.set(stored.durable, cursor);
     return cursor;
@@ -225,6 +227,13 @@ export class CursorSet {
       await saveCursor(jsm, stream.name, { durable: cursor.durable, duties, sentUpTo: cursor.reservedUpTo });
       cursor.setDuties(duties, receipted);
     });
+  }
+
+  /** What is passed over was receipted by nobody: who lacks it has not lost it. */
+  #noteUnsent(cursor: Cursor, groupIds: readonly string[], last: number): Promise<void> {
+    const raised = (duty: Duty): Duty =>
+      groupIds.includes(duty.groupId) && duty.since !== 0 ? { ...duty, since: Math.max(duty.since, last + 1) } : duty;
+    return this.#exclusively(() => this.#save(cursor, cursor.duties.map(raised)));
   }
 
   /** One write at a time: an older account of the duties must not come after a newer one. */
@@ -283,10 +292,19 @@ export class CursorSet {
     for (const { groupId, from } of groups) {
       const terminalId = served.has(groupId) ? null : choose(groupId, null);
       if (terminalId === null) continue;
-      byStart.set(from, [...(byStart.get(from) ?? []), { groupId, terminalId, from: from ?? 1, until: null }]);
+      byStart.set(from, [
+        ...(byStart.get(from) ?? []),
+        { groupId, terminalId, from: from ?? 1, until: null, since: from ?? 0 },
+      ]);
     }
     for (const [from, duties] of byStart) {
-      const cursor = this.#add(await createCursor(jsm, stream.name, duties, from));
+      const { floor, ...stored } = await createCursor(jsm, stream.name, duties, from);
+      const cursor = this.#add(stored);
+      if (from === null)
+        await this.#save(
+          cursor,
+          duties.map((duty) => ({ ...duty, since: floor + 1 })),
+        );
       if (this.#isStarted) cursor.open();
     }
   }
@@ -324,7 +342,7 @@ export class CursorSet {
         const terminalId = choose(duty.groupId, duty.terminalId);
         if (terminalId === null || isLost(duty.groupId, terminalId)) continue;
         const others = cursor.duties.filter((each) => each !== duty);
-        await this.#save(cursor, [...others, { ...duty, terminalId }]);
+        await this.#save(cursor, [...others, { ...duty, terminalId, since: 0 }]);
         cursor.rewind('another terminal takes over');
         const fields = { stream: stream.name, group: duty.groupId, was: duty.terminalId, is: terminalId };
         log.warn({ event: 'capture.given-up', ...fields }, 'what a lost terminal may have goes to another one too');
@@ -338,7 +356,7 @@ export class CursorSet {
     try {
       const until = cursor.sentUpTo;
       const others = cursor.duties.filter((each) => each !== duty);
-      const moved = { ...duty, terminalId, from: until + 1 };
+      const moved = { ...duty, terminalId, from: until + 1, since: until + 1 };
       if (cursor.groupFloor(duty.groupId) < until) await this.#branch(cursor, [{ ...duty, until }]);
       await this.#save(cursor, [...others, moved]);
       const fields = {
@@ -363,8 +381,8 @@ export class CursorSet {
       const known = cursor.receipted(groupId);
       if (known !== undefined) receipted.set(groupId, known.clone());
     }
-    const stored = await createCursor(jsm, stream.name, duties, from);
-    stored.sentUpTo = cursor.sentUpTo;
+    const { durable } = await createCursor(jsm, stream.name, duties, from);
+    const stored = { durable, duties, sentUpTo: cursor.sentUpTo };
     await saveCursor(jsm, stream.name, stored);
     const branch = this.#add(stored);
     branch.setDuties(duties, receipted);

@@ -38,6 +38,10 @@ export interface CursorOptions {
   log: Logger;
   /** the largest message of the stream: a pull asks for no less */
   largestMessageBytes: () => number;
+  /** up to where a group has receipted everything, whichever cursors serve it */
+  floorOf: (groupId: string) => number;
+  /** resolves once it is stored that the groups' terminals were never sent what ends here */
+  noteUnsent: (groupIds: readonly string[], last: number) => Promise<void>;
   /** stores how far this cursor may have sent: before it sends further, and before that knowledge is lost */
   saveSent: (sentUpTo: number) => Promise<void>;
   /** it stopped reading, or a duty ended: the owner may want to move duties */
@@ -248,18 +252,19 @@ export class Cursor {
       this.#fail(new BusError('E_LINK_DOWN', 'no path to a terminal'));
       return;
     }
-    const overdueMs = this.#overdueMs();
-    if (overdueMs === null) return;
-    this.#receipts.timedOut();
-    this.#fail(new BusError('E_TIMEOUT', `no receipt for ${Math.round(overdueMs)} ms`));
+    const oldest = this.#inFlight[0];
+    if (oldest?.storedAtMs !== undefined) this.#checkReceipts(oldest, oldest.storedAtMs);
   }
 
-  #overdueMs(): number | null {
-    const oldest = this.#inFlight[0];
-    if (oldest?.storedAtMs === undefined) return null;
-    const { first, last, storedAtMs } = oldest;
+  #checkReceipts({ first, last }: InFlight, storedAtMs: number): void {
+    const { shipper, clock } = this.#options;
     const open = this.#duties.filter((duty) => isDue(duty, first, last) && this.groupFloor(duty.groupId) < last);
-    return this.#receipts.overdueMs(storedAtMs, open, (id) => this.#options.shipper.receiptTerms(id));
+    const overdue = this.#receipts.overdue(storedAtMs, open, (id) => shipper.receiptTerms(id));
+    if (overdue.length === 0) return;
+    const silent = new Set(overdue.filter(({ isAstray }) => !isAstray).map(({ terminalId }) => terminalId));
+    for (const terminalId of silent) shipper.noReceipt(terminalId);
+    this.#receipts.timedOut();
+    this.#fail(new BusError('E_TIMEOUT', `no receipt for ${Math.round(clock.monotonicMs() - storedAtMs)} ms`));
   }
 
   /** Reads again from the durable's ack floor: after a reconnect, or when an operator asks. */
@@ -427,7 +432,7 @@ export class Cursor {
     };
     this.#inFlight.push(entry);
     this.#outstanding += entry.count;
-    if (taken.length === 0 || owed.length === 0) this.#pass(entry, owed);
+    if (owed.length === 0) this.#settle();
     else this.#ship(entry, taken, owed);
     return true;
   }
@@ -460,7 +465,7 @@ export class Cursor {
       });
   }
 
-  /** Parks what no envelope can hold and ships the rest; false when there was no rest. */
+  /** Parks what no envelope can hold and ships the rest; false when there was nothing to ship. */
   async #send(
     entry: InFlight,
     taken: readonly CapturedMessage[],
@@ -471,10 +476,16 @@ export class Cursor {
     const { first, last } = entry;
     const messages = taken.filter((message) => shipper.isCarriable(message));
     if (messages.length < taken.length) await shipper.park(taken.filter((message) => !shipper.isCarriable(message)));
-    if (messages.length === 0) return false;
+    if (messages.length === 0) {
+      await this.#options.noteUnsent(
+        duties.map(({ groupId }) => groupId),
+        last,
+      );
+      return false;
+    }
     await this.#reserve.cover(last);
     await shipper.ship(
-      { first, last, floor: this.#floor, messages, duties },
+      { first, last, floor: this.#floorFor(duties), messages, duties },
       {
         stored: (terminalIds) => {
           for (const id of terminalIds) entry.unstoredAt.delete(id);
@@ -494,6 +505,11 @@ export class Cursor {
   #isOpen({ groupId, terminalId }: Duty, first: number, last: number): boolean {
     const duty = this.#duties.find((each) => each.groupId === groupId && each.terminalId === terminalId);
     return duty !== undefined && !this.#doneOf(duty).covers(first, last);
+  }
+
+  /** Another cursor may still owe a group what is below this one's floor; nobody may take that for done. */
+  #floorFor(duties: readonly Duty[]): number {
+    return Math.min(this.#floor, ...duties.map(({ groupId }) => this.#options.floorOf(groupId)));
   }
 
   /** Moves the floor over what every duty has receipted and acknowledges the durable up to there. */

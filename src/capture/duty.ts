@@ -8,6 +8,8 @@ export interface Duty {
   terminalId: string;
   from: number;
   until: number | null;
+  /** each sequence from here to the floor was receipted by that very terminal: one that lacks it now has lost it; 0: not known */
+  since: number;
 }
 
 /** Whether any of first..last is the duty's; shipments never straddle the ends of a duty. */

@@ -6,6 +6,12 @@ import type { Clock } from '../clock.ts';
 import type { Duty } from './duty.ts';
 import type { ReceiptTerms } from './shipper.ts';
 
+export interface Overdue {
+  terminalId: string;
+  /** the way it went is broken since */
+  isAstray: boolean;
+}
+
 const maxPatienceFactor = 16;
 
 export class ReceiptWatch {
@@ -30,17 +36,17 @@ export class ReceiptWatch {
     this.#timeouts += 1;
   }
 
-  /** How long a shipment, stored by its next hops at `storedAtMs`, has waited when a duty's receipt is overdue, else null. */
-  overdueMs(storedAtMs: number, duties: readonly Duty[], termsOf: (terminalId: string) => ReceiptTerms): number | null {
+  /** The duties whose receipts are overdue for a shipment that its next hops had stored at `storedAtMs`. */
+  overdue(storedAtMs: number, duties: readonly Duty[], termsOf: (terminalId: string) => ReceiptTerms): Overdue[] {
     const nowMs = this.#clock.monotonicMs();
     const factor = Math.min(maxPatienceFactor, 2 ** this.#timeouts);
-    for (const duty of duties) {
+    return duties.flatMap((duty): Overdue[] => {
       const terms = termsOf(duty.terminalId);
       const sinceMs = Math.max(storedAtMs, terms.changedAtMs, this.#movedAtMs.get(duty.groupId) ?? 0);
-      if (nowMs - sinceMs > terms.patienceMs * factor) return nowMs - storedAtMs;
+      if (nowMs - sinceMs > terms.patienceMs * factor) return [{ terminalId: duty.terminalId, isAstray: false }];
       const isAstray = storedAtMs < terms.brokenAtMs && terms.patienceMs < Number.POSITIVE_INFINITY;
-      if (isAstray && nowMs - terms.changedAtMs > terms.shortPatienceMs) return nowMs - storedAtMs;
-    }
-    return null;
+      const isGivenUp = isAstray && nowMs - terms.changedAtMs > terms.shortPatienceMs;
+      return isGivenUp ? [{ terminalId: duty.terminalId, isAstray }] : [];
+    });
   }
 }

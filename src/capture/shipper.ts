@@ -6,10 +6,10 @@ import type { CapturedMessage } from './pull-reader.ts';
 export interface Shipment {
   first: number;
   last: number;
-  /** no sequence up to here will be sent again to these duties */
+  /** everything up to here is receipted for these groups, and will be sent to none of their terminals again */
   floor: number;
   messages: readonly CapturedMessage[];
-  duties: readonly Pick<Duty, 'groupId' | 'terminalId'>[];
+  duties: readonly Pick<Duty, 'groupId' | 'terminalId' | 'since'>[];
 }
 
 /** What becomes of a shipment while it is on its way, told to its cursor. */
@@ -40,6 +40,8 @@ export interface Shipper {
   /** bytes of messages one shipment may hold */
   maxShipmentBytes(): number;
   receiptTerms(terminalId: string): ReceiptTerms;
+  /** a receipt is overdue although its way stands: what goes next may go around that way */
+  noReceipt(terminalId: string): void;
   /** whether an envelope can hold the message: nats-server stores subjects that none can */
   isCarriable(message: CapturedMessage): boolean;
   /** puts messages that no envelope can hold where people find them; resolves when they are safe */

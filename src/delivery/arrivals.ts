@@ -38,6 +38,16 @@ export interface ArrivalsOptions {
   opener: Opener;
   macKey: Uint8Array;
   onStored: (topicId: string, groupId: string, messages: number) => void;
+  onLost: (loss: Loss) => void;
+}
+
+/** Sequences that were receipted from here and are not on this disk: it is a copy from before. */
+export interface Loss {
+  flow: Flow;
+  groupId: string;
+  lost: RangeSet;
+  /** found now; else a marker told of it, as after a restart */
+  isNews: boolean;
 }
 
 /** The configuration an arrival is judged by; replaced as a whole by each snapshot. */
@@ -83,7 +93,7 @@ export class Arrivals {
     for (const each of mine) if (!known.includes(each)) onStored(this.#goneReceipt(manifest, each.groupId));
     if (topic === undefined || known.length === 0) return;
     const messages = await this.#open(manifest, topic, sealed);
-    const writes = known.map(async ({ groupId }) => onStored(await this.#write(manifest, groupId, topic, messages)));
+    const writes = known.map(async (each) => onStored(await this.#write(manifest, each, topic, messages)));
     const refused = (await Promise.allSettled(writes)).find((write) => write.status === 'rejected');
     if (refused !== undefined) throw refused.reason;
   }
@@ -100,12 +110,17 @@ export class Arrivals {
     return messages;
   }
 
-  async #write(manifest: Manifest, groupId: string, topic: SnapshotTopic, messages: BusMessage[]): Promise<Stored> {
+  async #write(
+    manifest: Manifest,
+    { groupId, since }: Manifest['assignments'][number],
+    topic: SnapshotTopic,
+    messages: BusMessage[],
+  ): Promise<Stored> {
     const { flow, first, last, floor } = manifest;
     const stream = this.#config.streams.get(groupId);
     if (stream === undefined)
       throw new BusError('E_NOT_YET', `the stream of a group of ${topic.name} is not ready here`);
-    const received = await this.#writer(stream, flow, topic).write({ first, last, floor, messages });
+    const received = await this.#writer(stream, flow, topic).write({ first, last, floor, since, messages });
     return { flow, groupId, first, last, status: 'stored', received, reason: '' };
   }
 
@@ -114,8 +129,10 @@ export class Arrivals {
     let writer = this.#writers.get(key);
     if (writer === undefined) {
       const { nc, jsm, macKey, onStored } = this.#options;
-      const report = (messages: number): void => onStored(topic.id, stream.groupId, messages);
-      writer = new FlowWriter({ nc, jsm, stream, flow, macKey, onStored: report });
+      const { groupId } = stream;
+      const report = (messages: number): void => onStored(topic.id, groupId, messages);
+      const onLost = (lost: RangeSet, isNews: boolean): void => this.#options.onLost({ flow, groupId, lost, isNews });
+      writer = new FlowWriter({ nc, jsm, stream, flow, macKey, onStored: report, onLost });
       this.#writers.set(key, writer);
     }
     return writer;

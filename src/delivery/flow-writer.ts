@@ -23,6 +23,8 @@ export interface Arrival {
   last: number;
   /** the origin's signed floor */
   floor: number;
+  /** from here to the floor each sequence was stored here and receipted; 0: not known */
+  since: number;
   messages: readonly BusMessage[];
 }
 
@@ -37,7 +39,7 @@ interface StoredMarker {
   seq: number;
   floor: number;
   received: RangeSet;
-  refused: RangeSet;
+  lost: RangeSet;
 }
 
 export interface FlowWriterOptions {
@@ -48,6 +50,8 @@ export interface FlowWriterOptions {
   macKey: Uint8Array;
   /** told of every message stored, for metrics */
   onStored: (messages: number) => void;
+  /** told of sequences that were receipted and are not here any more; `isNews` when they were not known before */
+  onLost: (lost: RangeSet, isNews: boolean) => void;
 }
 
 export class FlowWriter {
@@ -140,14 +144,17 @@ export class FlowWriter {
 
   /** Commits what is missing of the arrivals; with nothing missing it writes nothing. */
   async #commit(marker: StoredMarker, arrivals: readonly Arrival[]): Promise<RangeSet> {
-    const { nc, stream, flow, macKey, onStored } = this.#options;
+    const { nc, stream, flow, macKey, onStored, onLost } = this.#options;
     const received = marker.received.clone();
+    const lost = marker.lost.clone();
     const batch: BatchMessage[] = [];
     let floor = marker.floor;
     let isNews = false;
     for (const arrival of arrivals) {
       floor = Math.max(floor, arrival.floor);
-      received.prune(Math.min(floor, arrival.first - 1));
+      const settled = Math.min(floor, arrival.first - 1);
+      for (const [first, last] of lostOf(received, arrival)) lost.add(first, last);
+      received.prune(settled);
       if (received.covers(arrival.first, arrival.last)) continue;
       isNews = true;
       for (const message of arrival.messages) {
@@ -156,7 +163,7 @@ export class FlowWriter {
       received.add(arrival.first, arrival.last);
     }
     if (!isNews) return received;
-    const next = { floor, received, refused: marker.refused };
+    const next = { floor, received, lost };
     const headerLines = `Nats-Rollup: sub\r\nNats-Expected-Last-Subject-Sequence: ${marker.seq}\r\n`;
     const stored = batch.length;
     batch.push({
@@ -167,6 +174,7 @@ export class FlowWriter {
     const seq = await publishBatch(nc, batch);
     this.#marker = { seq, ...next };
     onStored(stored);
+    if (!lost.equals(marker.lost)) onLost(lost, true);
     return received;
   }
 
@@ -178,10 +186,16 @@ export class FlowWriter {
       ),
       noMessage,
     );
-    if (message === null) return { seq: 0, floor: 0, received: new RangeSet(), refused: new RangeSet() };
-    const { floor, received, refused } = decodeMarker(message.data, macKey, stream.name);
-    return { seq: message.seq, floor, received, refused };
+    if (message === null) return { seq: 0, floor: 0, received: new RangeSet(), lost: new RangeSet() };
+    const { floor, received, lost } = decodeMarker(message.data, macKey, stream.name);
+    if (lost.last > 0) this.#options.onLost(lost, false);
+    return { seq: message.seq, floor, received, lost };
   }
+}
+
+/** What the origin has this terminal's receipt for and the marker does not know: the disk is older than the receipt. */
+function lostOf(received: RangeSet, { since, floor, first }: Arrival): [first: number, last: number][] {
+  return since === 0 ? [] : received.missing(since, Math.min(floor, first - 1));
 }
 
 /** Two arrivals that cover what the one does; null when it cannot be parted. */

@@ -1,6 +1,6 @@
 /**
  * The frame: what a link carries. Its head changes at every hop and is not signed, so nothing that matters reads it:
- * hop limit, path and destinations only save useless sending. Manifest, sealed envelope and receipt pass through opaque.
+ * hop limit, path, shun and destinations only save useless sending. Manifest, sealed envelope and receipt pass through opaque.
  *
  * An envelope never goes back to a terminal on its path. Bad in any way: E_ENVELOPE_BAD.
  */
@@ -12,6 +12,8 @@ interface FrameHead {
   hopLimit: number;
   /** terminal ids already visited, origin first */
   path: string[];
+  /** terminal ids that no receipt came back over: another way is taken where there is one */
+  shun: string[];
   /** terminal ids this copy is for */
   destinations: string[];
 }
@@ -44,13 +46,17 @@ export function encodeFrame(frame: Frame): Buffer {
 /** Everything before the large last part (sealed envelope, receipt or control bytes), to be sent before it uncopied. */
 export function encodeFrameHead(frame: Frame): Buffer {
   const manifestSize = frame.kind === 'envelope' ? frame.manifest.length : 0;
-  const writer = new ByteWriter(32 + manifestSize + 16 * (frame.path.length + frame.destinations.length));
+  const writer = new ByteWriter(
+    32 + manifestSize + 16 * (frame.path.length + frame.shun.length + frame.destinations.length),
+  );
   writer
     .u8(FORMAT)
     .u8(kinds.indexOf(frame.kind) + 1)
     .u8(frame.hopLimit);
   writer.varint(frame.path.length);
   for (const id of frame.path) writer.uuid(id);
+  writer.varint(frame.shun.length);
+  for (const id of frame.shun) writer.uuid(id);
   writer.varint(frame.destinations.length);
   for (const id of [...frame.destinations].sort()) writer.uuid(id);
   if (frame.kind === 'envelope') writer.sized(frame.manifest);
@@ -76,6 +82,7 @@ export function decodeFrame(bytes: Uint8Array): Frame {
   const head: FrameHead = {
     hopLimit: reader.u8(),
     path: readPath(reader),
+    shun: readIds(reader, MAX_PATH),
     destinations: readDestinations(reader),
   };
   const frame = readTail(reader, kind, head);

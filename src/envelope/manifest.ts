@@ -12,6 +12,8 @@ import { context, FORMAT, ID_BYTES, MAX_ASSIGNMENTS, MAX_SIGNED_BYTES, SIGNATURE
 interface Assignment {
   groupId: string;
   terminalId: string;
+  /** each sequence from here to the floor was receipted by that terminal: what it lacks of them it has lost; 0: not known */
+  since: number;
 }
 
 export interface Manifest {
@@ -62,7 +64,7 @@ function writeManifest(writer: ByteWriter, manifest: Manifest): void {
   writer.varint(manifest.first).varint(manifest.last).varint(manifest.floor).varint(manifest.snapshotVersion);
   writer.bytes(manifest.envelopeId).varint(manifest.assignments.length);
   const ascending = [...manifest.assignments].sort((a, b) => (a.groupId < b.groupId ? -1 : 1));
-  for (const { groupId, terminalId } of ascending) writer.uuid(groupId).uuid(terminalId);
+  for (const { groupId, terminalId, since } of ascending) writer.uuid(groupId).uuid(terminalId).varint(since);
 }
 
 function decodeManifest(reader: ByteReader): Manifest {
@@ -85,7 +87,7 @@ function readAssignments(reader: ByteReader): Assignment[] {
   const assignments: Assignment[] = [];
   let previous = '';
   for (let index = 0; index < count; index++) {
-    const assignment = { groupId: reader.uuid(), terminalId: reader.uuid() };
+    const assignment = { groupId: reader.uuid(), terminalId: reader.uuid(), since: reader.varint() };
     if (assignment.groupId <= previous) reader.fail('its groups do not ascend');
     assignments.push(assignment);
     previous = assignment.groupId;

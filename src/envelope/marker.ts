@@ -15,8 +15,8 @@ interface Marker {
   /** highest floor the origin has signed; everything up to it is in `received` */
   floor: number;
   received: RangeSet;
-  /** refused for good: a receipt said so, and the origin may have assigned them elsewhere */
-  refused: RangeSet;
+  /** receipted once and not here any more, because the disk is an older copy; in `received` too, so it is told once */
+  lost: RangeSet;
 }
 
 /** @param stream name of the group stream, `<topic>@<group>` */
@@ -26,7 +26,7 @@ export function encodeMarker(marker: Marker, macKey: Uint8Array, stream: string)
   writeFlow(writer, marker.flow);
   writer.varint(marker.floor);
   marker.received.encodeTo(writer);
-  marker.refused.encodeTo(writer);
+  marker.lost.encodeTo(writer);
   const mac = macOf(writer.finish(), macKey, stream);
   return writer.bytes(mac).finish();
 }
@@ -42,10 +42,10 @@ export function decodeMarker(bytes: Uint8Array, macKey: Uint8Array, stream: stri
   const flow = readFlow(reader);
   const floor = reader.varint();
   const received = RangeSet.decodeFrom(reader);
-  const refused = RangeSet.decodeFrom(reader);
+  const lost = RangeSet.decodeFrom(reader);
   reader.bytes(MAC_BYTES);
   reader.end();
-  return { flow, floor, received, refused };
+  return { flow, floor, received, lost };
 }
 
 function macOf(bytes: Uint8Array, macKey: Uint8Array, stream: string): Buffer {

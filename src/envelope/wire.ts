@@ -30,7 +30,7 @@ export const MAX_ASSIGNMENTS = 512;
 export const MAX_PATH = 32;
 export const MAX_RANGES = 4096;
 export const MAX_REASON_BYTES = 256;
-/** manifest and receipt: 512 assignments of 32 bytes, or 4,096 ranges of at most 16 */
+/** manifest and receipt: 512 assignments of at most 40 bytes, or 4,096 ranges of at most 16 */
 export const MAX_SIGNED_BYTES = 72 * 1024;
 export const MAX_CONTROL_BYTES = 64 * 1024;
 

@@ -225,7 +225,10 @@ export class BacklogMove {
     for (let attempt = 1; !this.#received.covers(first, last); attempt++) {
       this.#requireOpen();
       try {
-        await shipper.ship({ first, last, floor, messages, duties: [{ groupId, terminalId }] }, this.#progress);
+        await shipper.ship(
+          { first, last, floor, messages, duties: [{ groupId, terminalId, since: 0 }] },
+          this.#progress,
+        );
         await this.#untilReceipt(first, last, attempt);
       } catch (error) {
         this.#reason = errorText(error);
@@ -260,7 +263,10 @@ export class BacklogMove {
     while (!this.#isClosed && !this.#received.covers(first, last)) {
       const nowMs = clock.monotonicMs();
       const terms = this.#needShipper().receiptTerms(this.#needMove().targetId);
-      if (nowMs - Math.max(storedAtMs, terms.changedAtMs) > terms.patienceMs * factor) return;
+      if (nowMs - Math.max(storedAtMs, terms.changedAtMs) > terms.patienceMs * factor) {
+        this.#needShipper().noReceipt(this.#needMove().targetId);
+        return;
+      }
       const isAstray = storedAtMs < terms.brokenAtMs && terms.patienceMs < Number.POSITIVE_INFINITY;
       if (isAstray && nowMs - terms.changedAtMs > terms.shortPatienceMs) return;
       await this.#wait(pollMs);

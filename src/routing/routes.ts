@@ -154,17 +154,21 @@ export class Routes {
     this.#changed();
   }
 
-  /** The own link to send on, which is up; no terminal in `avoid` is on the way. Null when there is no path. */
-  nextHop(terminalId: string, avoid: readonly string[] = []): NextHop | null {
-    const found = this.#find(terminalId, avoid);
+  /** The own link to send on, which is up; see `path`. Null when there is no path. */
+  nextHop(terminalId: string, avoid: readonly string[] = [], shun: readonly string[] = []): NextHop | null {
+    const found = this.#find(terminalId, avoid, shun);
     if (found === undefined || found.nextHop === null) return null;
     const linkId = this.#topology.ownLinkTo(found.nextHop);
     return linkId === undefined ? null : { linkId, terminalId: found.nextHop, isWhole: found.isWhole };
   }
 
-  /** Terminal ids, this one first. */
-  path(terminalId: string): { path: string[]; cost: number; isWhole: boolean } | null {
-    const found = this.#find(terminalId, []);
+  /** Terminal ids, this one first; none in `avoid` is on the way, and none in `shun` where a whole path goes around it. */
+  path(
+    terminalId: string,
+    avoid: readonly string[] = [],
+    shun: readonly string[] = [],
+  ): { path: string[]; cost: number; isWhole: boolean } | null {
+    const found = this.#find(terminalId, avoid, shun);
     return found === undefined ? null : { path: found.path, cost: found.cost / 1_000, isWhole: found.isWhole };
   }
 
@@ -179,9 +183,8 @@ export class Routes {
     return this.nextHop(terminalId) !== null;
   }
 
-  /** Round trip over the path in milliseconds, 0 when unknown. */
-  rttTo(terminalId: string): number {
-    const path = this.#find(terminalId, [])?.path ?? [];
+  /** Round trip over a path in milliseconds, 0 when unknown. */
+  rttOver(path: readonly string[]): number {
     return path.slice(1).reduce((sum, id, index) => sum + this.#topology.rttMs(path[index]!, id), 0);
   }
 
@@ -227,7 +230,7 @@ export class Routes {
           cost: found === undefined ? null : found.cost / 1_000,
           isWhole: found?.isWhole ?? false,
           nextHop: found?.nextHop ?? null,
-          rttMs: this.rttTo(id),
+          rttMs: this.rttOver(found?.path ?? []),
           recordAgeMs: heardMs === undefined ? null : this.#now() - heardMs,
         };
       });
@@ -255,9 +258,10 @@ export class Routes {
     };
   }
 
-  #find(terminalId: string, avoid: readonly string[]): FoundPath | undefined {
+  #find(terminalId: string, avoid: readonly string[], shun: readonly string[] = []): FoundPath | undefined {
     this.#refresh();
-    return this.#topology.find(terminalId, avoid);
+    const around = shun.length === 0 ? undefined : this.#topology.find(terminalId, [...avoid, ...shun]);
+    return around?.isWhole === true ? around : this.#topology.find(terminalId, avoid);
   }
 
   /** Brings the weights of the links in line with what is known, if anything changed since. */

@@ -46,11 +46,14 @@ export interface InboundOptions {
 
 type EnvelopeFrame = Extract<ReturnType<typeof decodeFrame>, { kind: 'envelope' }>;
 
+/** what arrival stored, and what its frame went around */
+type Answer = Stored & { shun: readonly string[] };
+
 const hopLimit = 16;
 
 export class Inbound {
   readonly #options: InboundOptions;
-  readonly #receipts = new Map<string, Stored>();
+  readonly #receipts = new Map<string, Answer>();
   #isFlushQueued = false;
 
   constructor(options: InboundOptions) {
@@ -97,12 +100,12 @@ export class Inbound {
     if (failed !== undefined) throw failed.reason;
   }
 
-  async #deliver({ manifest, sealed, path }: EnvelopeFrame): Promise<void> {
+  async #deliver({ manifest, sealed, path, shun }: EnvelopeFrame): Promise<void> {
     const { customerName, terminalId, nameOf, metrics, paths } = this.#options;
     const whole = [...path, terminalId];
     let isNoted = false;
     await this.#options.arrivals.take(manifest, sealed, (stored) => {
-      this.#queueReceipt(stored);
+      this.#queueReceipt({ ...stored, shun });
       if (!isNoted) this.#notePath('delivered', stored, terminalId, whole);
       isNoted = true;
     });
@@ -117,7 +120,7 @@ export class Inbound {
     const manifest = this.#readManifest(frame.manifest);
     const destinations = others.filter((id) => manifest.assignments.some((each) => each.terminalId === id));
     if (destinations.length === 0) throw new BusError('E_MANIFEST_BAD', 'the envelope is for nobody of its manifest');
-    await transit.take({ bytes, manifest, path: frame.path, destinations });
+    await transit.take({ bytes, manifest, path: frame.path, shun: frame.shun, destinations });
     for (const id of destinations) this.#notePath('transit', manifest, id, [...frame.path, terminalId]);
   }
 
@@ -154,12 +157,13 @@ export class Inbound {
     if (this.#options.transit() === null)
       throw new BusError('E_RECEIPT_BAD', 'a receipt came to a terminal that is not its origin');
     if (frame.path.includes(terminalId)) throw new BusError('E_LOOP', 'the receipt was here before');
-    receipts.take(receipt, frame.receipt, { path: frame.path, hopLimit: frame.hopLimit });
+    const { path, shun, hopLimit } = frame;
+    receipts.take(receipt, frame.receipt, { path, shun, hopLimit });
   }
 
-  #queueReceipt(stored: Stored): void {
-    const key = `${flowKey(stored.flow)} ${stored.groupId}`;
-    this.#receipts.set(key, stored);
+  #queueReceipt(answer: Answer): void {
+    const key = `${flowKey(answer.flow)} ${answer.groupId}`;
+    this.#receipts.set(key, answer);
     if (this.#isFlushQueued) return;
     this.#isFlushQueued = true;
     setImmediate(() => this.#flush());
@@ -170,9 +174,9 @@ export class Inbound {
     const { customerId, terminalId, sign, receipts, snapshotVersion } = this.#options;
     const waiting = [...this.#receipts.values()];
     this.#receipts.clear();
-    for (const stored of waiting) {
+    for (const { shun, ...stored } of waiting) {
       const receipt: Receipt = { customerId, terminalId, snapshotVersion: snapshotVersion(), ...stored };
-      receipts.take(receipt, signReceipt(receipt, sign), { path: [], hopLimit });
+      receipts.take(receipt, signReceipt(receipt, sign), { path: [], shun, hopLimit });
     }
   }
 }

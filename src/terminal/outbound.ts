@@ -44,6 +44,13 @@ export interface OutboundOptions {
   clock: Clock;
 }
 
+/** Terminals that share a first link and go around the same ones. */
+interface Hop {
+  linkId: string;
+  shun: string[];
+  terminalIds: string[];
+}
+
 interface Sealed {
   manifest: Uint8Array;
   sealed: Uint8Array;
@@ -65,6 +72,7 @@ export function createOutbound(options: OutboundOptions): Shipper {
       return Math.max(minBytes, Math.min(MAX_BODY_BYTES, ...limits) - overheadBytes);
     },
     receiptTerms: (terminalId) => watch.receiptTerms(terminalId),
+    noReceipt: (terminalId) => watch.noReceipt(terminalId),
     isCarriable: ({ subject }) => subjectSuffix(options.topic().name, subject) !== null,
     park: options.park,
     ship: (shipment, progress) => ship(options, shipment, progress),
@@ -81,11 +89,11 @@ async function ship(options: OutboundOptions, shipment: Shipment, progress: Ship
   const terminalIds = [...new Set(shipment.duties.map((duty) => duty.terminalId))];
   const hops = nextHops(options, terminalIds);
   const body = encodeBody(topic.name, shipment.messages);
-  const compress = [...hops.keys()].some((linkId) => wantsCompression(options, linkId));
+  const compress = hops.some(({ linkId }) => wantsCompression(options, linkId));
   const { sealed, envelopeId } = await sealer.seal(topic, body, { count: shipment.messages.length, compress });
   const parts = { manifest: signManifest(manifestOf(options, shipment, envelopeId), options.sign), sealed };
   // every hop is tried to its end, so that one slow link does not waste what another has carried
-  const sends = [...hops].map(([linkId, ids]) => sendTo(options, linkId, ids, parts, progress));
+  const sends = hops.map((hop) => sendTo(options, hop, parts, progress));
   const outcomes = await Promise.allSettled(sends);
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
@@ -93,15 +101,10 @@ async function ship(options: OutboundOptions, shipment: Shipment, progress: Ship
 }
 
 /** One frame for all of them; once the next hop was busy, one for each. */
-async function sendTo(
-  options: OutboundOptions,
-  linkId: string,
-  terminalIds: string[],
-  parts: Sealed,
-  progress: ShipProgress,
-): Promise<void> {
+async function sendTo(options: OutboundOptions, hop: Hop, parts: Sealed, progress: ShipProgress): Promise<void> {
+  const { terminalIds } = hop;
   try {
-    await send(options, linkId, terminalIds, parts);
+    await send(options, hop, parts);
     progress.stored(terminalIds);
   } catch (error) {
     if (!isBusError(error, 'E_PEER_BUSY')) throw error;
@@ -124,9 +127,9 @@ async function sendWhileBusy(
       progress.waiting('');
       return;
     }
-    const [linkId = ''] = nextHops(options, [terminalId]).keys();
+    const hop = hopTo(options, terminalId);
     try {
-      await send(options, linkId, [terminalId], parts);
+      await send(options, hop, parts);
       progress.stored([terminalId]);
       progress.waiting('');
       return;
@@ -142,31 +145,40 @@ async function pause(clock: Clock, ms: number, isWanted: () => boolean): Promise
   while (isWanted() && clock.monotonicMs() < endMs) await clock.sleep(Math.min(wantedCheckMs, ms));
 }
 
-async function send(options: OutboundOptions, linkId: string, destinations: string[], parts: Sealed): Promise<void> {
+async function send(options: OutboundOptions, { linkId, shun, terminalIds }: Hop, parts: Sealed): Promise<void> {
   const { flow, metrics } = options;
   const topic = options.topic().name;
   const path = [flow.originId];
-  const frame = encodeFrame({ kind: 'envelope', hopLimit, path, destinations, ...parts });
+  const frame = encodeFrame({ kind: 'envelope', hopLimit, path, shun, destinations: terminalIds, ...parts });
   await sessionOf(options, linkId).send(frame, flowKey(flow));
   metrics.envelopesSent.inc({ topic });
   metrics.bytesSent.inc({ topic }, frame.length);
 }
 
-/** Terminals by the link that leads there. */
-function nextHops({ routes }: OutboundOptions, terminalIds: readonly string[]): Map<string, string[]> {
-  const hops = new Map<string, string[]>();
+/** One for all terminals that share it. */
+function nextHops(options: OutboundOptions, terminalIds: readonly string[]): Hop[] {
+  const hops = new Map<string, Hop>();
   for (const terminalId of terminalIds) {
-    const hop = routes.nextHop(terminalId);
-    if (hop === null) throw new BusError('E_LINK_DOWN', `no path to terminal ${terminalId}`);
-    hops.set(hop.linkId, [...(hops.get(hop.linkId) ?? []), terminalId]);
+    const hop = hopTo(options, terminalId);
+    const key = `${hop.linkId} ${hop.shun}`;
+    const known = hops.get(key);
+    if (known === undefined) hops.set(key, hop);
+    else known.terminalIds.push(terminalId);
   }
-  return hops;
+  return [...hops.values()];
+}
+
+function hopTo({ routes, watch }: OutboundOptions, terminalId: string): Hop {
+  const shun = watch.shunOf(terminalId).sort();
+  const hop = routes.nextHop(terminalId, [], shun);
+  if (hop === null) throw new BusError('E_LINK_DOWN', `no path to terminal ${terminalId}`);
+  return { linkId: hop.linkId, shun, terminalIds: [terminalId] };
 }
 
 function manifestOf(options: OutboundOptions, shipment: Shipment, envelopeId: Uint8Array): Manifest {
   const { first, last, floor, duties } = shipment;
   const assignments = duties
-    .map(({ groupId, terminalId }) => ({ groupId, terminalId }))
+    .map(({ groupId, terminalId, since }) => ({ groupId, terminalId, since }))
     .sort((a, b) => (a.groupId < b.groupId ? -1 : 1));
   const snapshotVersion = options.snapshotVersion();
   return {

@@ -7,6 +7,7 @@ export interface TerminalMetrics {
   bytesSent: Counter<'topic'>;
   messagesParked: Counter<'topic'>;
   messagesStored: Counter<'topic' | 'group'>;
+  messagesLost: Counter<'topic' | 'group'>;
   envelopesRefused: Counter<'code'>;
   receiptsRefused: Counter<'code'>;
   /** envelopes that arrived here, by the sites they came over */
@@ -17,6 +18,7 @@ export interface TerminalMetrics {
   transitForwardedBytes: Counter<'customer'>;
   transitReleased: Counter<'customer'>;
   transitUsed: Gauge<'customer'>;
+  waysGivenUp: Counter<'customer' | 'over'>;
   messagesMoved: Counter<'topic' | 'group'>;
   groupConsumers: Gauge<'customer' | 'topic' | 'group'>;
   linkUp: Gauge<'customer' | 'peer'>;
@@ -53,6 +55,11 @@ export function createTerminalMetrics(registry: Registry): TerminalMetrics {
       'topic',
       'group',
     ]),
+    messagesLost: counter(
+      'mbus_messages_lost_total',
+      'Sequences that were receipted here and are not on this disk: it is an older copy',
+      ['topic', 'group'],
+    ),
     envelopesRefused: counter('mbus_envelopes_refused_total', 'Arrivals that were not stored, by error code', ['code']),
     receiptsRefused: counter('mbus_receipts_refused_total', 'Receipts that did not verify or concern nothing here', [
       'code',
@@ -74,6 +81,11 @@ export function createTerminalMetrics(registry: Registry): TerminalMetrics {
       'customer',
     ]),
     transitUsed: gauge('mbus_transit_used_bytes', 'Held here on its way to others', ['customer']),
+    waysGivenUp: counter(
+      'mbus_ways_given_up_total',
+      'Times envelopes of this site began to go around a site because no receipts came back over it',
+      ['customer', 'over'],
+    ),
     messagesMoved: counter('mbus_messages_moved_total', 'Messages moved to another terminal of their group', [
       'topic',
       'group',

@@ -24,6 +24,7 @@ import type { LinkSession } from '../transit/index.ts';
 import { Carrying } from './carrying.ts';
 import { Inbound } from './inbound.ts';
 import { Links } from './links.ts';
+import { Losses } from './losses.ts';
 import { createOutbound } from './outbound.ts';
 import { RouteWatch } from './route-watch.ts';
 import type { TerminalMetrics } from './terminal-metrics.ts';
@@ -71,6 +72,7 @@ export class Terminal {
   readonly #sessions = new Map<string, LinkSession>();
   readonly #topics = new Map<string, TopicRuntime>();
   readonly #problems = new Map<string, Problem>();
+  readonly #losses: Losses;
   #leftOvers: string[] = [];
   #customer: SnapshotCustomer;
   #snapshot: Snapshot;
@@ -100,9 +102,11 @@ export class Terminal {
       routes,
       queueMs: (id) => this.#queueMs(id),
       onOverdue: () => this.#queueTick(),
+      onShunned: (over, id) => this.#noteShunned(over, id),
       clock,
     });
     this.#routes.onChange(() => this.#queueTick());
+    this.#losses = this.#createLosses();
   }
 
   get customer(): SnapshotCustomer {
@@ -127,7 +131,13 @@ export class Terminal {
   }
 
   get problems(): Problem[] {
-    return [...this.#problems.values(), ...this.#leftOvers.map((text) => ({ code: 'E_LEFT_OVER', text }))];
+    const told = (code: string, texts: readonly string[]): Problem[] => texts.map((text) => ({ code, text }));
+    return [
+      ...this.#problems.values(),
+      ...told('E_LEFT_OVER', this.#leftOvers),
+      ...told('E_ROLLED_BACK', this.#losses.texts()),
+      ...told('E_SHUNNED', this.#shunnedTexts()),
+    ];
   }
 
   /** Why a group's messages here stay from its consumers here, empty when they do not. */
@@ -158,7 +168,7 @@ export class Terminal {
     const sealer = createSealer(common);
     const opener = createOpener(common);
     const arrivals = new Arrivals(
-      { nc, jsm, opener, macKey: markerKey, onStored: this.#countStored },
+      { nc, jsm, opener, macKey: markerKey, onStored: this.#countStored, onLost: (loss) => this.#losses.note(loss) },
       this.#arrivalConfig(),
     );
     const groups = this.#createKeeper(nc, jsm, sealer);
@@ -243,7 +253,7 @@ export class Terminal {
       sign: keys.sign,
       signKeyOf: (id) => this.#customer.terminals.find((each) => each.id === id)?.signKey ?? undefined,
       snapshotVersion: () => this.#snapshot.version,
-      nameOf: (id) => this.#customer.terminals.find((each) => each.id === id)?.site ?? id,
+      nameOf: (id) => this.#siteOf(id),
       transit: () => this.#carrying.transit,
       receipts: this.#carrying.receipts,
       paths: this.#carrying.paths,
@@ -367,14 +377,49 @@ export class Terminal {
     return { customer: this.#customer, snapshotVersion: this.#snapshot.version, streams };
   }
 
-  readonly #countStored = (topicId: string, groupId: string, messages: number): void => {
-    const topic = this.#customer.topics.find((each) => each.id === topicId);
-    const group = topic?.groups.find((each) => each.id === groupId);
-    this.#options.metrics.messagesStored.inc(
-      { topic: topic?.name ?? topicId, group: group?.name ?? groupId },
-      messages,
-    );
+  readonly #countStored = (_topicId: string, groupId: string, messages: number): void => {
+    this.#options.metrics.messagesStored.inc(this.#groupLabels(groupId), messages);
   };
+
+  #createLosses(): Losses {
+    const { metrics, log } = this.#options;
+    return new Losses({
+      groupName: (groupId) => {
+        const { topic, group } = this.#groupLabels(groupId);
+        return `${topic}@${group}`;
+      },
+      siteOf: (id) => this.#siteOf(id),
+      count: (groupId, sequences) => metrics.messagesLost.inc(this.#groupLabels(groupId), sequences),
+      log,
+    });
+  }
+
+  #shunnedTexts(): string[] {
+    return this.#watch.suspicions.map(({ over, destinationId, count }) => {
+      const sites = over.map((id) => this.#siteOf(id)).join(' or ');
+      return `${this.#customer.name}: no receipts from ${this.#siteOf(destinationId)} over ${sites}, ${count} times: gone around`;
+    });
+  }
+
+  #noteShunned(over: readonly string[], terminalId: string): void {
+    const { metrics, log } = this.#options;
+    const names = over.map((id) => this.#siteOf(id));
+    for (const site of names) metrics.waysGivenUp.inc({ customer: this.#customer.name, over: site });
+    const fields = { over: names, terminal: this.#siteOf(terminalId) };
+    log.warn({ event: 'transit.shunned', ...fields }, 'no receipts come back over these: envelopes go around them');
+  }
+
+  #groupLabels(groupId: string): { topic: string; group: string } {
+    for (const { name, groups } of this.#customer.topics) {
+      const group = groups.find(({ id }) => id === groupId);
+      if (group !== undefined) return { topic: name, group: group.name };
+    }
+    return { topic: '', group: groupId };
+  }
+
+  #siteOf(terminalId: string): string {
+    return this.#customer.terminals.find(({ id }) => id === terminalId)?.site ?? terminalId;
+  }
 
   async #attempt(what: string, work: () => Promise<void>): Promise<void> {
     try {

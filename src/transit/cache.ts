@@ -29,6 +29,8 @@ export interface CacheIndex {
   last: number;
   /** terminals visited, origin first */
   path: string[];
+  /** terminals to go around where there is a way */
+  shun: string[];
   /** group and terminal, for the destinations of this copy */
   assignments: { groupId: string; terminalId: string }[];
 }
@@ -210,7 +212,7 @@ const sequenceNotFound = 10043;
 function readIndex(text: string): CacheIndex | null {
   try {
     const index: CacheIndex = JSON.parse(text);
-    return Array.isArray(index.path) && Array.isArray(index.assignments) && index.last >= index.first ? index : null;
+    return [index.path, index.shun, index.assignments].every(Array.isArray) && index.last >= index.first ? index : null;
   } catch {
     return null;
   }

@@ -19,7 +19,12 @@ import { isWaiting, type TransitEntry } from './transit-entry.ts';
 
 /** The way to a terminal, as routing sees it now. */
 export interface TransitRoutes {
-  nextHop(terminalId: string, avoid?: readonly string[]): { linkId: string; terminalId: string } | null;
+  /** over no terminal in `avoid`, and over none in `shun` where a whole way goes around it */
+  nextHop(
+    terminalId: string,
+    avoid?: readonly string[],
+    shun?: readonly string[],
+  ): { linkId: string; terminalId: string } | null;
   onChange(callback: () => void): () => void;
 }
 
@@ -217,7 +222,7 @@ export class Forwarder {
     return [...entry.left.keys()].filter(
       (id) =>
         id === lane.terminalId ||
-        (isWaiting(entry, id) && this.#options.routes.nextHop(id, entry.path)?.linkId === linkId),
+        (isWaiting(entry, id) && this.#options.routes.nextHop(id, entry.path, entry.index.shun)?.linkId === linkId),
     );
   }
 
@@ -291,7 +296,7 @@ export class Forwarder {
 
   #hopOf(entry: TransitEntry, lane: Lane): { linkId: string } | null {
     const { routes, links } = this.#options;
-    const hop = routes.nextHop(lane.terminalId, entry.path);
+    const hop = routes.nextHop(lane.terminalId, entry.path, entry.index.shun);
     return hop !== null && links.has(hop.linkId) ? hop : null;
   }
 

@@ -18,6 +18,8 @@ interface Kept {
   bytes: Uint8Array;
   /** terminals it came over, its signer first; empty when this terminal signed it */
   path: readonly string[];
+  /** terminals to go around where there is a way, as what it answers came */
+  shun: readonly string[];
   hopLimit: number;
   /** the link it was last given to, null while there was none */
   sentOn: string | null;
@@ -38,7 +40,7 @@ export class ReceiptBook {
   }
 
   /** Keeps a verified receipt and sends it on; an older one than is kept is passed over. */
-  take(receipt: Receipt, bytes: Uint8Array, from: { path: readonly string[]; hopLimit: number }): void {
+  take(receipt: Receipt, bytes: Uint8Array, from: Pick<Kept, 'path' | 'shun' | 'hopLimit'>): void {
     const key = `${flowKey(receipt.flow)} ${receipt.groupId} ${receipt.terminalId} ${receipt.status}`;
     const known = this.#kept.get(key);
     if (known !== undefined && isOlder(receipt, known.receipt)) return;
@@ -55,10 +57,12 @@ export class ReceiptBook {
     return this.#kept.get(`${flow} ${groupId} ${terminalId} stored`)?.receipt.received.covers(first, last) ?? false;
   }
 
-  /** Sends again what stands here, because the sender does not seem to know it. */
-  repeat(flow: string, groupId: string, terminalId: string): void {
+  /** Sends again what stands here, because the sender does not seem to know it; around those that it goes around. */
+  repeat(flow: string, groupId: string, terminalId: string, shun: readonly string[]): void {
     const kept = this.#kept.get(`${flow} ${groupId} ${terminalId} stored`);
-    if (kept !== undefined) this.#send(kept);
+    if (kept === undefined) return;
+    kept.shun = shun;
+    this.#send(kept);
   }
 
   /** A link came up: what was given to it before may have been lost. */
@@ -84,15 +88,15 @@ export class ReceiptBook {
     const { note, terminalId } = this.#options;
     const hop = this.#hopOf(kept);
     if (hop === null || kept.hopLimit < 1) return;
-    const { receipt, bytes, path, hopLimit } = kept;
+    const { receipt, bytes, path, shun, hopLimit } = kept;
     const destinations = [receipt.flow.originId];
-    const head = { hopLimit: hopLimit - 1, path: [...path, terminalId], destinations };
+    const head = { hopLimit: hopLimit - 1, path: [...path, terminalId], shun: [...shun], destinations };
     note(hop.linkId, encodeFrame({ kind: 'receipt', ...head, receipt: bytes }));
     kept.sentOn = hop.linkId;
   }
 
-  #hopOf({ receipt, path }: Kept): { linkId: string } | null {
-    return this.#options.routes.nextHop(receipt.flow.originId, path);
+  #hopOf({ receipt, path, shun }: Kept): { linkId: string } | null {
+    return this.#options.routes.nextHop(receipt.flow.originId, path, shun);
   }
 
   #makeRoom(): void {

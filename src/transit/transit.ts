@@ -43,6 +43,7 @@ export interface Passage {
   bytes: Uint8Array;
   manifest: Manifest;
   path: readonly string[];
+  shun: readonly string[];
   destinations: readonly string[];
 }
 
@@ -143,18 +144,18 @@ export class Transit {
   }
 
   /** What of the envelope is not held and not receipted. */
-  #indexOf({ manifest, path, destinations }: Passage): CacheIndex {
+  #indexOf({ manifest, path, shun, destinations }: Passage): CacheIndex {
     const { flow, first, last } = manifest;
     const key = flowKey(flow);
     const wanted = manifest.assignments.filter(({ terminalId }) => destinations.includes(terminalId));
     const assignments = wanted.filter(({ groupId, terminalId }) => {
       if (this.#options.receipts.covers(key, groupId, terminalId, first, last)) {
-        this.#options.receipts.repeat(key, groupId, terminalId);
+        this.#options.receipts.repeat(key, groupId, terminalId, shun);
         return false;
       }
       return !(this.#held.get(`${key} ${groupId} ${terminalId}`)?.covers(first, last) ?? false);
     });
-    return { ...flow, first, last, path: [...path], assignments };
+    return { ...flow, first, last, path: [...path], shun: [...shun], assignments };
   }
 
   #createEntry(index: CacheIndex, size: number, order: number): TransitEntry {

@@ -42,7 +42,7 @@ export const flow: Flow = {
 export const envelopeId = fixedBytes('envelope', 16);
 
 export function manifestOf(overrides: Partial<Manifest> = {}): Manifest {
-  const assignments = [{ groupId: ids.group, terminalId: ids.destination }];
+  const assignments = [{ groupId: ids.group, terminalId: ids.destination, since: 1 }];
   const range = { first: 10, last: 1_200, floor: 3, snapshotVersion: 7 };
   return { customerId: ids.customer, flow, ...range, envelopeId, assignments, ...overrides };
 }

@@ -63,16 +63,20 @@ export function passageOf(
   topic: string,
   range: readonly [number, number],
   terminals: readonly string[],
-  options: { bytes?: number; path?: string[] } = {},
+  options: { bytes?: number; path?: string[]; shun?: string[] } = {},
 ): Passage {
-  const { bytes = 2_000, path = [flow.originId] } = options;
+  const { bytes = 2_000, path = [flow.originId], shun = [] } = options;
   const destinations = terminals.map(fixedUuid).sort();
-  const assignments = destinations.map((terminalId) => ({ groupId: fixedUuid(`group at ${terminalId}`), terminalId }));
+  const assignments = destinations.map((terminalId) => ({
+    groupId: fixedUuid(`group at ${terminalId}`),
+    terminalId,
+    since: 1,
+  }));
   const [first, last] = range;
   const manifest = manifestOf({ flow: { ...flow, topicId: fixedUuid(topic) }, first, last, assignments });
   const parts = { manifest: Buffer.alloc(100), sealed: Buffer.alloc(bytes) };
-  const frame = encodeFrame({ kind: 'envelope', hopLimit: 16, path, destinations, ...parts });
-  return { bytes: frame, manifest, path, destinations };
+  const frame = encodeFrame({ kind: 'envelope', hopLimit: 16, path, shun, destinations, ...parts });
+  return { bytes: frame, manifest, path, shun, destinations };
 }
 
 /** A nats-server with JetStream on a directory; the same directory holds what it stored before. */

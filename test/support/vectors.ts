@@ -63,9 +63,9 @@ export async function buildVectors(enc: Buffer, exportSecret: Buffer): Promise<V
   const sealed = seal(ticket, { body, count: 3, compress: false, envelopeId, createdMs: 1_700_000_000_123 });
   const manifest = signManifest(manifestOf(), terminal.sign);
   const receipt = signReceipt(receiptOf(), terminal.sign);
-  const sets = { received: RangeSet.of(9, [[20, 40]]), refused: RangeSet.of(0, [[12, 14]]) };
+  const sets = { received: RangeSet.of(9, [[20, 40]]), lost: RangeSet.of(0, [[12, 14]]) };
   const marker = encodeMarker({ flow, floor: 4, ...sets }, vectorInputs.macKey, 'trade@risk');
-  const head = { hopLimit: 8, path: [ids.origin], destinations: [ids.destination] };
+  const head = { hopLimit: 8, path: [ids.origin], shun: [], destinations: [ids.destination] };
   const frame = encodeFrame({ kind: 'envelope', ...head, manifest, sealed });
   const halves = { signSeed: sealing.signSeed, sealKey: sealing.sealKey, openKey: opening.openKey };
   const structures = { certificate, body, sealed, manifest, receipt, marker, frame };

@@ -34,6 +34,10 @@ const topic: SnapshotTopic = {
 class Terminals implements Shipper {
   readonly sent = new Map<string, RangeSet>();
   readonly down = new Set<string>();
+  /** the highest floor each terminal was told */
+  readonly floors = new Map<string, number>();
+  /** from where on each was told that it has receipted everything up to the floor */
+  readonly sinces: [terminalId: string, since: number][] = [];
 
   isReachable(terminalId: string): boolean {
     return !this.down.has(terminalId);
@@ -51,10 +55,16 @@ class Terminals implements Shipper {
     return { patienceMs: Number.POSITIVE_INFINITY, changedAtMs: 0, brokenAtMs: 0, shortPatienceMs: 1_000 };
   }
 
+  noReceipt(): void {}
+
   async park(): Promise<void> {}
 
-  async ship({ messages, duties }: Shipment): Promise<void> {
-    for (const { terminalId } of duties) for (const { seq } of messages) this.#sentTo(terminalId).add(seq);
+  async ship({ messages, floor, duties }: Shipment): Promise<void> {
+    for (const { terminalId, since } of duties) {
+      for (const { seq } of messages) this.#sentTo(terminalId).add(seq);
+      this.floors.set(terminalId, Math.max(floor, this.floors.get(terminalId) ?? 0));
+      this.sinces.push([terminalId, since]);
+    }
   }
 
   #sentTo(terminalId: string): RangeSet {
@@ -135,6 +145,12 @@ test('what a terminal that stays away may have waits, and goes elsewhere where t
   await publish(nc, 10);
   await eventually('what is new goes to west', () => terminals.last(west) === 110);
   expect(terminals.sent.get(west)?.has(100)).toBe(false);
+  waiting.cursors.receive(group, west, RangeSet.of(0, [[101, 110]]));
+  await publish(nc, 10);
+  await eventually('and goes on', () => terminals.last(west) === 120);
+  // a floor above what is out would make a terminal that takes it over leave it out
+  expect(terminals.floors.get(west)).toBe(40);
+  expect(terminals.sinces.filter(([terminalId]) => terminalId === west).every(([, since]) => since === 101)).toBe(true);
   waiting.cursors.close();
 
   const givingUp = await openOrigin(nc, terminals, west, true);
@@ -143,8 +159,9 @@ test('what a terminal that stays away may have waits, and goes elsewhere where t
     clearInterval(secondTicker);
     givingUp.cursors.close();
   });
-  await eventually('west has what east may have', () => terminals.sent.get(west)?.covers(41, 110) ?? false);
+  await eventually('west has what east may have', () => terminals.sent.get(west)?.covers(41, 120) ?? false);
   expect(terminals.sent.get(west)?.has(40)).toBe(false);
+  expect(terminals.floors.get(west)).toBe(40);
 });
 
 /** As after SIGKILL of nats-server: durables know their ack floors, not how far they had delivered. */

@@ -94,11 +94,11 @@ test('what it holds, and what was receipted, is not stored twice', async () => {
   routes.set(fixedUuid('y'), 'east');
   await eventually('all gone', () => transit.usedBytes === 0);
   const { manifest } = passageOf('trade', [1, 25], ['x']);
-  const [{ groupId, terminalId }] = manifest.assignments as [{ groupId: string; terminalId: string }];
+  const [{ groupId, terminalId }] = manifest.assignments as [{ groupId: string; terminalId: string; since: number }];
   await transit.take(passageOf('trade', [1, 10], ['x']));
   await eventually('it may be lost behind here, so it goes again', () => east.sent.length === 5);
   const receipt = receiptOf({ flow: manifest.flow, groupId, terminalId, received: RangeSet.of(25) });
-  receipts.take(receipt, Buffer.alloc(100), { path: [terminalId], hopLimit: 10 });
+  receipts.take(receipt, Buffer.alloc(100), { path: [terminalId], shun: [], hopLimit: 10 });
   await transit.take(passageOf('trade', [1, 10], ['x']));
   expect(counts.repeated).toBe(2);
 });

@@ -29,7 +29,7 @@ const signer = newSigner();
 const sign = signerOf(signer.privateKey);
 const keyOf = (id: string) => ([ids.origin, ids.destination].includes(id) ? signer.publicKey : undefined);
 const macKey = fixedBytes('mac', 32);
-const marker = { flow, floor: 4, received: RangeSet.of(9, [[20, 40]]), refused: RangeSet.of(0, [[12, 14]]) };
+const marker = { flow, floor: 4, received: RangeSet.of(9, [[20, 40]]), lost: RangeSet.of(0, [[12, 14]]) };
 
 const { service, ticket } = await ticketKit();
 
@@ -81,7 +81,11 @@ describe.each(kinds)('a $name', ({ code, bytes, read }) => {
 
 describe('a manifest', () => {
   test('reads back as it was signed, groups in order', () => {
-    const assignments = ['b', 'a', 'c'].map((name) => ({ groupId: fixedUuid(name), terminalId: ids.destination }));
+    const assignments = ['b', 'a', 'c'].map((name) => ({
+      groupId: fixedUuid(name),
+      terminalId: ids.destination,
+      since: 5,
+    }));
     const manifest = manifestOf({ assignments });
     const read = readManifest(signManifest(manifest, sign), keyOf);
     const ascending = [...assignments].sort((a, b) => (a.groupId < b.groupId ? -1 : 1));
@@ -107,7 +111,10 @@ describe('a manifest', () => {
     ['no group', { assignments: [] }],
     ['an empty range', { first: 5, last: 4 }],
     ['a range from zero', { first: 0, last: 4 }],
-    ['one group twice', { assignments: [1, 2].map(() => ({ groupId: ids.group, terminalId: ids.destination })) }],
+    [
+      'one group twice',
+      { assignments: [1, 2].map(() => ({ groupId: ids.group, terminalId: ids.destination, since: 1 })) },
+    ],
     ['an envelope id of 15 bytes', { envelopeId: Buffer.alloc(15) }],
   ])('with %s is not signed', (_, overrides) => {
     expect(() => signManifest(manifestOf(overrides), sign)).toThrow();
@@ -148,7 +155,12 @@ describe('a marker', () => {
 });
 
 describe('a frame', () => {
-  const head = { hopLimit: 8, path: [ids.origin], destinations: [ids.destination, ids.group].sort() };
+  const head = {
+    hopLimit: 8,
+    path: [ids.origin],
+    shun: [ids.group],
+    destinations: [ids.destination, ids.group].sort(),
+  };
   const [manifest, sealed] = [fixedBytes('manifest', 60), fixedBytes('sealed', 60)];
   const refused = expect.objectContaining({ code: 'E_ENVELOPE_BAD' });
 
@@ -178,14 +190,14 @@ describe('a frame', () => {
     const looping = encodeFrame({ kind: 'control', ...head, path: [ids.origin, ids.origin], control: sealed });
     expect(() => decodeFrame(looping)).toThrow(refused);
     const [low, high] = head.destinations;
-    const unsorted = new ByteWriter().u8(1).u8(3).u8(8).u8(0).u8(2).uuid(high!).uuid(low!).u8(0).finish();
+    const unsorted = new ByteWriter().u8(1).u8(3).u8(8).u8(0).u8(0).u8(2).uuid(high!).uuid(low!).u8(0).finish();
     expect(() => decodeFrame(unsorted)).toThrow(refused);
   });
 
   test('that claims billions of ids or bytes is refused', () => {
     const paths = new ByteWriter().u8(1).u8(1).u8(8).varint(4_000_000_000).finish();
     expect(() => decodeFrame(paths)).toThrow(refused);
-    const huge = new ByteWriter().u8(1).u8(2).u8(8).u8(0).u8(0).varint(4_000_000_000).finish();
+    const huge = new ByteWriter().u8(1).u8(2).u8(8).u8(0).u8(0).u8(0).varint(4_000_000_000).finish();
     expect(() => decodeFrame(huge)).toThrow(refused);
   });
 });

@@ -47,7 +47,7 @@ function kitOf(linkIds: string[], options: { fill?: number; stalledAfterMs?: num
 let order = 0;
 
 function entryOf(topic: string, seq: number, terminals: string[], bytes = 2_000): TransitEntry {
-  const { bytes: frame, manifest, path } = passageOf(topic, [seq, seq], terminals, { bytes });
+  const { bytes: frame, manifest, path, shun } = passageOf(topic, [seq, seq], terminals, { bytes });
   const { flow, first, last, assignments } = manifest;
   const left = new Map(terminals.map((name) => [fixedUuid(name), { isSending: false, isQueued: false }]));
   return {
@@ -55,7 +55,7 @@ function entryOf(topic: string, seq: number, terminals: string[], bytes = 2_000)
     bytes: frame,
     size: frame.length,
     flow: flowKey(flow),
-    index: { ...flow, first, last, path: [...path], assignments },
+    index: { ...flow, first, last, path: [...path], shun: [...shun], assignments },
     path: [...path, self],
     order: order++,
     left,

@@ -16,7 +16,7 @@ function bookOf(): { book: ReceiptBook; routes: HandRoutes; sent: { linkId: stri
   return { book: new ReceiptBook({ terminalId: self, routes, note }), routes, sent };
 }
 
-const from = { path: [ids.destination], hopLimit: 10 };
+const from = { path: [ids.destination], shun: [], hopLimit: 10 };
 
 function take(book: ReceiptBook, mark: number): string {
   const bytes = fixedBytes(`receipt ${mark}`, 40);

@@ -1,0 +1,18 @@
+/** Error codes of custody: what a terminal lost, gave up, goes around or was told. Part of the registry in errors.ts. */
+import type { ErrorEntry } from './errors.ts';
+
+export const custodyErrors = {
+  E_ROLLED_BACK: {
+    disposition: 'park',
+    summary: 'A terminal gave receipts for messages that its disk does not know: it was put back to an older copy.',
+    remedy:
+      'The ranges are named: get them from the publisher or from a newer copy; consumers may have had them before.',
+  },
+  E_SHUNNED: {
+    disposition: 'retry',
+    summary:
+      'Receipts from a terminal stay out over a way that stands, so envelopes go around the sites on it for a while.',
+    remedy:
+      'If it comes again for one site, look at its log, its disk and its version: it takes envelopes and loses them.',
+  },
+} as const satisfies Record<string, ErrorEntry>;
