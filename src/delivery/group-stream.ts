@@ -21,10 +21,13 @@ import {
 import type { SnapshotGroup, SnapshotTopic } from '../api/snapshot.ts';
 import { BusError } from '../errors.ts';
 import { apiCode, natsCall, orNull } from '../nats/index.ts';
+import { deleteKeeper, ensureKeeper } from './feed-keeper.ts';
 
 const meta = { topic: 'mb_topic', group: 'mb_group' } as const;
 const inPrefix = '_mb.in.';
 const markPrefix = '_mb.mark.';
+const keepPrefix = '_mb.keep.';
+const markerDurable = 'mb-marks';
 
 export interface GroupStream {
   name: string;
@@ -33,6 +36,8 @@ export interface GroupStream {
   arrivalPrefix: string;
   /** a flow's marker: prefix and the flow's token */
   markerPrefix: string;
+  /** where the keeper of its place in the feed is told of every message */
+  keeperSubject: string;
 }
 
 /** What feeds the stream from this LAN, when an app publishes the topic here. */
@@ -62,12 +67,21 @@ export async function ensureGroupStream(
     throw new BusError('E_FOREIGN_STREAM', `stream ${name} exists and does not belong to group ${name}`);
   }
   const secret = existing === null ? randomBytes(16).toString('hex') : secretOf(existing);
-  const wanted = groupConfig(topic, group, feed, secret);
-  if (existing === null) await natsCall(`create stream ${name}`, () => jsm.streams.add({ name, ...wanted }));
-  else if (!isInLine(existing.config, wanted)) {
-    await natsCall(`update stream ${name}`, () => jsm.streams.update(name, { ...existing.config, ...wanted }));
-  }
+  // a work queue of an earlier version cannot become anything else: it goes on as it was, without a keeper
+  const retention = existing?.config.retention ?? RetentionPolicy.Interest;
+  const wanted = { ...groupConfig(topic, group, feed, secret), retention };
+  const { config } =
+    existing ??
+    (await natsCall(`create stream ${name}`, () =>
+      jsm.streams.add({ name, ...groupConfig(topic, group, null, secret) }),
+    ));
+  // what nobody has interest in is not stored: all of it stands before anything can come
+  await ensureMarkerInterest(jsm, name, secret);
   await ensureGroupConsumer(jsm, name, topic, group);
+  if (feed !== null && retention === RetentionPolicy.Interest) await ensureKeeper(jsm, name, keepPrefix + secret);
+  if (!isInLine(config, wanted)) {
+    await natsCall(`update stream ${name}`, () => jsm.streams.update(name, { ...config, ...wanted }));
+  }
   return toGroupStream(name, group.id, secret);
 }
 
@@ -85,7 +99,7 @@ function groupConfig(
     subjects: [`${inPrefix}${secret}.>`, `${markPrefix}${secret}.*`],
     subject_transform: { src: `${inPrefix}${secret}.>`, dest: '>' },
     sources: sources as StreamSource[],
-    retention: RetentionPolicy.Workqueue,
+    retention: RetentionPolicy.Interest,
     discard: group.onFull === 'dropOldest' ? DiscardPolicy.Old : DiscardPolicy.New,
     storage: StorageType.File,
     max_bytes: group.maxBytes,
@@ -112,8 +126,26 @@ export async function detachFeed(
     config.sources?.some((source) => source.consumer?.deliver_subject === feed.deliverSubject),
   );
   if (fed === undefined) return;
+  // first, so that a crash between the two leaves a source to find it by
+  await deleteKeeper(jsm, fed.config.name);
   await natsCall(`update stream ${fed.config.name}`, () =>
     jsm.streams.update(fed.config.name, { ...fed.config, sources: [] }),
+  );
+}
+
+/** A durable that never acknowledges: markers stay until the next one of their subject. */
+async function ensureMarkerInterest(jsm: JetStreamManager, stream: string, secret: string): Promise<void> {
+  const existing = await orNull(
+    natsCall(`marker interest of ${stream}`, () => jsm.consumers.info(stream, markerDurable)),
+    apiCode.consumerNotFound,
+  );
+  if (existing !== null) return;
+  await natsCall(`create marker interest of ${stream}`, () =>
+    jsm.consumers.add(stream, {
+      durable_name: markerDurable,
+      ack_policy: AckPolicy.Explicit,
+      filter_subject: `${markPrefix}${secret}.*`,
+    }),
   );
 }
 
@@ -153,7 +185,8 @@ export function ownersOf({ config }: StreamInfo): { topicId: string | undefined;
 }
 
 function toGroupStream(name: string, groupId: string, secret: string): GroupStream {
-  return { name, groupId, arrivalPrefix: `${inPrefix}${secret}.`, markerPrefix: `${markPrefix}${secret}.` };
+  const [arrivalPrefix, markerPrefix] = [`${inPrefix}${secret}.`, `${markPrefix}${secret}.`];
+  return { name, groupId, arrivalPrefix, markerPrefix, keeperSubject: keepPrefix + secret };
 }
 
 /** Of a group of this topic that was removed: declared again, the group finds what was left. */

@@ -1,5 +1,6 @@
 /** Stage 5: from an envelope that has arrived to the group streams of this terminal. */
 export { type ArrivalConfig, Arrivals, type ArrivalsOptions, type Loss, type Stored } from './arrivals.ts';
+export { FeedKeeper, isReleased } from './feed-keeper.ts';
 export {
   closeGroupStream,
   deleteStream,

@@ -16,6 +16,7 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import { backoffMs } from '../backoff.ts';
 import type { CapturedMessage, Shipper } from '../capture/index.ts';
 import type { Clock } from '../clock.ts';
+import { isReleased } from '../delivery/index.ts';
 import { MAX_MESSAGES, RangeSet, type Receipt } from '../envelope/index.ts';
 import { BusError, errorText } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -236,6 +237,7 @@ export class BacklogMove {
         await this.#wait(backoffMs(attempt, 100, 5_000));
       }
     }
+    await this.#untilReleased(last);
     await deleteBacklog(
       nc,
       stream,
@@ -253,6 +255,15 @@ export class BacklogMove {
 
   #requireOpen(): void {
     if (this.#isClosed) throw new BusError('E_NOT_YET', 'the terminal stops; its next life goes on with the move');
+  }
+
+  /** Until the stream's place in its feed depends on none of them. */
+  async #untilReleased(last: number): Promise<void> {
+    const { jsm, stream } = this.#options;
+    while (!(await isReleased(jsm, stream, last))) {
+      this.#requireOpen();
+      await this.#wait(pollMs);
+    }
   }
 
   /** Until the receipt, or until it is overdue; the way there may change meanwhile. */
@@ -276,10 +287,12 @@ export class BacklogMove {
   /** Whether what was with consumers at the fence is settled: acknowledged, or its ack wait is over. */
   async #settle(): Promise<void> {
     if (this.#isSettled) return;
-    const { clock, ackWaitMs } = this.#options;
+    const { jsm, stream, clock, ackWaitMs } = this.#options;
     const info = await this.#info();
     const quietMs = clock.monotonicMs() - Math.max(this.#fencedAtMs ?? Number.POSITIVE_INFINITY, this.#lastProgressMs);
-    this.#isSettled = this.#hasSettled(info) || quietMs > ackWaitMs() + settleMarginMs;
+    const isOver = this.#hasSettled(info) || quietMs > ackWaitMs() + settleMarginMs;
+    // what the feed's keeper still holds may be acknowledged and here all the same
+    this.#isSettled = isOver && (await isReleased(jsm, stream, info.delivered.stream_seq));
   }
 
   #hasSettled(info: ConsumerInfo): boolean {

@@ -1,5 +1,5 @@
 /**
- * Reads and deletes a group stream's messages by sequence, past its durable: a work queue allows no second consumer.
+ * Reads and deletes a group stream's messages by sequence, past its durable, which is paused meanwhile.
  *
  * What the bus added on arrival (capture time, the application's own message id) is read back, so a moved message
  * arrives as it would have on its first way. Header lines of the server come last in a direct get, and only those count:

@@ -26,6 +26,7 @@ import {
   detachFeed,
   ensureGroupConsumer,
   ensureGroupStream,
+  FeedKeeper,
   type FeedSource,
   findGroupStream,
   type GroupStream,
@@ -50,6 +51,8 @@ export class TopicRuntime {
   #capture: CaptureStream | null = null;
   #cursors: CursorSet | undefined;
   #streams = new Map<string, GroupStream>();
+  /** by group id, of groups that are fed here */
+  #keepers = new Map<string, FeedKeeper>();
   #isReady = false;
 
   constructor(topic: SnapshotTopic, options: TopicRuntimeOptions) {
@@ -107,6 +110,8 @@ export class TopicRuntime {
   stop(): void {
     this.#cursors?.close();
     this.#cursors = undefined;
+    for (const keeper of this.#keepers.values()) keeper.stop();
+    this.#keepers.clear();
   }
 
   async #reconcileLan(local: SnapshotGroup[]): Promise<void> {
@@ -119,7 +124,9 @@ export class TopicRuntime {
     const streams = new Map<string, GroupStream>();
     for (const group of local) {
       const feed = await this.#feedOf(group, cursors);
-      streams.set(group.id, await ensureGroupStream(this.#options.jsm, this.#topic, group, feed));
+      const stream = await ensureGroupStream(this.#options.jsm, this.#topic, group, feed);
+      streams.set(group.id, stream);
+      if (feed !== null) this.#keep(stream, feed);
     }
     const remote = this.#topic.groups.filter((group) => !local.includes(group));
     for (const group of remote) {
@@ -130,7 +137,23 @@ export class TopicRuntime {
     const starts = await this.#handOver(remote);
     await cursors?.reconcile(remote.map(({ id }) => ({ groupId: id, from: starts.get(id) ?? null })));
     await this.#dropFeeds(local);
+    this.#stopKeepersBut(local);
     cursors?.start();
+  }
+
+  #stopKeepersBut(local: SnapshotGroup[]): void {
+    for (const [groupId, keeper] of this.#keepers) {
+      if (local.some(({ id }) => id === groupId)) continue;
+      keeper.stop();
+      this.#keepers.delete(groupId);
+    }
+  }
+
+  #keep({ groupId, keeperSubject: deliverSubject }: GroupStream, feed: FeedSource): void {
+    const keeper = this.#keepers.get(groupId);
+    if (keeper?.deliverSubject === deliverSubject) return;
+    keeper?.stop();
+    this.#keepers.set(groupId, new FeedKeeper(this.#options, { deliverSubject, feed }));
   }
 
   async #openCursors(): Promise<CursorSet | undefined> {

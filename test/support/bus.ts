@@ -38,7 +38,8 @@ export function useBus(yaml: string): () => TestLab {
   });
   afterAll(async () => {
     await Promise.all(connections.splice(0).map((connection) => connection.close().catch(() => undefined)));
-    if (lab !== undefined && dir !== undefined) await labDown(dir, { keep: hasFailed });
+    // also where it came up too late
+    if (dir !== undefined) await labDown(dir, { keep: hasFailed || lab === undefined });
   });
   return () => {
     if (lab === undefined) throw new Error('the lab did not start');

@@ -1,0 +1,209 @@
+/**
+ *   publisher ─▶ stream trade ──native source──▶ stream trade@books ─▶ consumer      one nats-server, killed
+ *                                                      └▶ keeper
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
+import { expect, test } from 'vitest';
+import type { SnapshotGroup, SnapshotTopic } from '../../src/api/snapshot.ts';
+import { ensureCaptureStream, ensureFeed } from '../../src/capture/index.ts';
+import { ensureGroupStream, FeedKeeper, isReleased } from '../../src/delivery/index.ts';
+import { Ledger, seeded } from '../support/bus.ts';
+import { eventually, freePort, natsBinary, testScope } from '../support/nats-server.ts';
+
+const scope = testScope();
+const streamName = 'trade@books';
+
+const group: SnapshotGroup = {
+  id: 'g1',
+  name: 'books',
+  terminals: ['t1'],
+  policy: 'nearest',
+  onFull: 'refuse',
+  onTerminalLoss: 'wait',
+  failoverAfterMs: 60_000,
+  reassignAfterMs: 60_000,
+  maxBytes: 64 * 1024 * 1024,
+  ackWaitMs: 2_000,
+  maxDeliver: -1,
+  maxAckPending: 5_000,
+};
+const topic = { id: 'o1', name: 'trade', maxBytes: 256 * 1024 * 1024, dedupeMs: 100, groups: [group] } as SnapshotTopic;
+
+test('killed while a local group keeps up, nats-server loses nothing and stores nothing twice', {
+  timeout: 120_000,
+}, async () => {
+  const [site, random, ledger] = [await openSite(), seeded(3), new Ledger()];
+  site.keep();
+  const [publishing, consuming] = [load(site.nc, ledger), consume(site.nc, ledger)];
+  for (let n = 0; n < 6; n++) {
+    await delay(800 + random(1_200));
+    await site.restart(random(300));
+  }
+  await delay(1_500);
+  await publishing.stop();
+  const verdict = await ledger.settle();
+  await consuming.stop();
+  expect(verdict).toEqual({ lost: [], doubled: [], changed: [] });
+  expect(ledger.acked.size).toBeGreaterThan(1_000);
+  await eventually('nothing acknowledged is left', async () => (await stored(site)) === 0);
+});
+
+test('a quiet group holds nothing that was acknowledged, and a killed nats-server brings nothing of it again', {
+  timeout: 60_000,
+}, async () => {
+  const [site, ledger] = [await openSite(), new Ledger()];
+  site.keep();
+  const consuming = consume(site.nc, ledger);
+  for (let n = 0; n < 3; n++) {
+    await publish(site.nc, ledger, 400);
+    await eventually(
+      'nothing acknowledged is left',
+      async () => ledger.delivered === 400 * (n + 1) && (await stored(site)) === 0,
+    );
+    await site.restart(0);
+  }
+  await publish(site.nc, ledger, 1);
+  expect(await ledger.settle()).toEqual({ lost: [], doubled: [], changed: [] });
+  await consuming.stop();
+});
+
+test('with nobody to answer for the keeper, local delivery goes on and a killed nats-server stores nothing twice', {
+  timeout: 60_000,
+}, async () => {
+  const [site, ledger] = [await openSite(), new Ledger()];
+  const consuming = consume(site.nc, ledger);
+  await publish(site.nc, ledger, 300);
+  expect(await ledger.settle()).toEqual({ lost: [], doubled: [], changed: [] });
+  await site.restart(0);
+  await publish(site.nc, ledger, 300);
+  expect(await ledger.settle()).toEqual({ lost: [], doubled: [], changed: [] });
+  expect(await isReleased(site.jsm, streamName, 1)).toBe(false);
+  site.keep();
+  await eventually('a keeper that comes back settles all of it', async () => (await stored(site)) === 0, 15_000);
+  expect(await isReleased(site.jsm, streamName, 600)).toBe(true);
+  await site.restart(0);
+  await publish(site.nc, ledger, 1);
+  expect(await ledger.settle()).toEqual({ lost: [], doubled: [], changed: [] });
+  await consuming.stop();
+});
+
+interface TestSite {
+  nc: NatsConnection;
+  jsm: Awaited<ReturnType<typeof jetstreamManager>>;
+  /** Answers for the keeper from now on. */
+  keep(): void;
+  /** SIGKILL, and a start after `pauseMs`. */
+  restart(pauseMs: number): Promise<void>;
+}
+
+async function openSite(): Promise<TestSite> {
+  const [port, dir] = [await freePort(), scope.dir()];
+  let server = await start(port, dir);
+  const options = { servers: `127.0.0.1:${port}`, maxReconnectAttempts: -1, reconnectTimeWait: 50 };
+  const nc = await eventually('nats-server', () => connect(options).catch(() => undefined));
+  scope.onEnd(() => nc.close());
+  const jsm = await jetstreamManager(nc);
+  const capture = await ensureCaptureStream(jsm, topic, { maxMessageBytes: 1024 * 1024 });
+  const { durable, deliverSubject } = await ensureFeed(jsm, capture.name, group, null);
+  const feed = { stream: capture.name, durable, deliverSubject };
+  const stream = await ensureGroupStream(jsm, topic, group, feed);
+  return {
+    nc,
+    jsm,
+    keep: () => {
+      const keeper = new FeedKeeper({ nc, jsm }, { deliverSubject: stream.keeperSubject, feed });
+      scope.onEnd(async () => keeper.stop());
+    },
+    restart: async (pauseMs) => {
+      await kill(server);
+      await delay(pauseMs);
+      server = await start(port, dir);
+      await eventually('the connection', () => nc.rtt().catch(() => undefined));
+    },
+  };
+}
+
+async function start(port: number, dir: string): Promise<ChildProcess> {
+  const child = spawn(await natsBinary(), ['-a', '127.0.0.1', '-p', `${port}`, '-js', '-sd', dir], { stdio: 'ignore' });
+  scope.onEnd(() => kill(child));
+  return child;
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill('SIGKILL');
+  await gone;
+}
+
+/** Messages of the topic that are stored, acknowledged or not. */
+async function stored({ jsm }: TestSite): Promise<number> {
+  const { state } = await jsm.streams.info(streamName, { subjects_filter: 'trade.>' });
+  return Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
+}
+
+function consume(nc: NatsConnection, ledger: Ledger): { stop(): Promise<void> } {
+  let isRunning = true;
+  const run = async (): Promise<void> => {
+    while (isRunning) {
+      try {
+        const consumer = await jetstream(nc).consumers.get(streamName, group.name);
+        for await (const message of await consumer.fetch({ max_messages: 100, expires: 1_000 })) {
+          ledger.take(message.headers?.get('Test-Id') ?? '', String(message.seq), true);
+          message.ack();
+        }
+      } catch {
+        await delay(50);
+      }
+    }
+  };
+  const running = run();
+  return {
+    stop: async () => {
+      isRunning = false;
+      await running;
+    },
+  };
+}
+
+let published = 0;
+
+async function publishOne(nc: NatsConnection, ledger: Ledger): Promise<void> {
+  const id = String(published++);
+  const head = headers();
+  head.set('Test-Id', id);
+  try {
+    await jetstream(nc, { timeout: 3_000 }).publish('trade.x', 'x'.repeat(published % 200), { headers: head });
+    ledger.acked.add(id);
+  } catch {
+    ledger.unknown.add(id);
+  }
+}
+
+async function publish(nc: NatsConnection, ledger: Ledger, count: number): Promise<void> {
+  await Promise.all(Array.from({ length: count }, () => publishOne(nc, ledger)));
+}
+
+function load(nc: NatsConnection, ledger: Ledger): { stop(): Promise<void> } {
+  let isRunning = true;
+  const run = async (): Promise<void> => {
+    const underWay = new Set<Promise<void>>();
+    for (let n = 0; isRunning; n++) {
+      const one: Promise<void> = publishOne(nc, ledger).finally(() => underWay.delete(one));
+      underWay.add(one);
+      if (n % 8 === 0 || underWay.size > 200) await delay(4);
+    }
+    await Promise.all(underWay);
+  };
+  const running = run();
+  return {
+    stop: async () => {
+      isRunning = false;
+      await running;
+    },
+  };
+}
