@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { addDaemon } from './daemon.ts';
 import { addDown } from './down.ts';
-import { addKill, addStart } from './kill.ts';
+import { addKill, addPause, addResume, addStart } from './kill.ts';
 import { addCut, addRestore, addSilence } from './link.ts';
 import { addLinks } from './links.ts';
 import { addShape } from './shape.ts';
@@ -23,6 +23,8 @@ export function register(program: Command): void {
     addShape,
     addKill,
     addStart,
+    addPause,
+    addResume,
     addDown,
   ]) {
     add(lab);

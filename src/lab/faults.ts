@@ -1,11 +1,12 @@
 /**
- * What one does to a running lab: spoil a link, kill a part. The parts that are started again are in parts.ts.
+ * What one does to a running lab: spoil a link, kill a part, stop it for a while. The parts that are started again are in
+ * parts.ts.
  */
 import { BusError } from '../errors.ts';
 import type { LinkStats } from './daemon-api.ts';
-import { endServersInside } from './leftovers.ts';
+import { endServersInside, type ServerName, serversInside } from './leftovers.ts';
 import { Links } from './links.ts';
-import { readRecord, stopProcess } from './processes.ts';
+import { isAlive, readRecord, sendSignal, stopProcess } from './processes.ts';
 import type { Direction } from './proxy.ts';
 import { controlLinkName, linkName } from './rewrite.ts';
 import { controlDir, readLab, siteDir } from './state.ts';
@@ -21,7 +22,8 @@ export interface ShapeOptions {
   jitterMs?: number;
 }
 
-export type Part = 'server' | 'sidecar';
+/** of a site: server, sidecar · of `control`: daemon, server, postgres */
+export type Part = 'server' | 'sidecar' | 'daemon' | 'postgres';
 
 /** Connections are reset at once and new ones closed at once. */
 export async function labCut(dir: string, link: LinkRef): Promise<LinkStats> {
@@ -59,18 +61,65 @@ export async function labTap(
   return (await Links.open(dir)).tap(nameOf(link), onBytes);
 }
 
-/** SIGKILL. `control` takes its nats-server and its PostgreSQL along, as when the machine dies. */
+/**
+ * SIGKILL. `control` takes its nats-server and its PostgreSQL along, as when the machine dies; with a part, that alone.
+ */
 export async function labKill(dir: string, site: string, part?: Part): Promise<void> {
+  const { home, record, servers } = await placeOf(dir, site, part);
+  if (record !== undefined) await killProcess(dir, record);
+  if (servers.length > 0) await endServersInside(home, true, servers);
+}
+
+/** SIGSTOP: the part keeps its memory and its connections and does nothing, until labResume or a kill. */
+export async function labPause(dir: string, site: string, part?: Part): Promise<void> {
+  for (const pid of await pidsOf(dir, site, part)) sendSignal(pid, 'SIGSTOP');
+}
+
+export async function labResume(dir: string, site: string, part?: Part): Promise<void> {
+  for (const pid of await pidsOf(dir, site, part)) sendSignal(pid, 'SIGCONT');
+}
+
+/** The processes of a part that live; PostgreSQL is several. */
+export async function pidsOf(dir: string, site: string, part?: Part): Promise<number[]> {
+  const { home, record: name, servers } = await placeOf(dir, site, part);
+  const record = name === undefined ? undefined : await readRecord(dir, name);
+  const daemon = record !== undefined && isAlive(record) ? [record.pid] : [];
+  return servers.length === 0 ? daemon : [...daemon, ...(await serversInside(home, servers))];
+}
+
+interface Place {
+  /** directory that its servers run in */
+  home: string;
+  /** name of its daemon */
+  record?: string;
+  servers: ServerName[];
+}
+
+async function placeOf(dir: string, site: string, part: Part | undefined): Promise<Place> {
   const state = await readLab(dir);
-  if (site === 'control' && part === undefined) {
-    await killProcess(dir, 'control');
-    await endServersInside(controlDir(dir), true);
-    return;
-  }
+  if (site === 'control') return controlPlace(controlDir(dir), part);
   if (!state.sites[site]) throw noSuchSite(site, Object.keys(state.sites));
-  if (part === 'server') await endServersInside(siteDir(dir, site), true);
-  else if (part === 'sidecar') await killProcess(dir, `${site}.sidecar`);
-  else throw new BusError('E_LAB_NOUN', `say which part of ${site}: server or sidecar`);
+  if (part === 'server') return { home: siteDir(dir, site), servers: ['nats-server'] };
+  if (part === 'sidecar') return { home: siteDir(dir, site), record: `${site}.sidecar`, servers: [] };
+  throw new BusError('E_LAB_NOUN', `say which part of ${site}: server or sidecar`);
+}
+
+function controlPlace(home: string, part: Part | undefined): Place {
+  switch (part) {
+    case undefined:
+      return { home, record: 'control', servers: ['nats-server', 'postgres'] };
+    case 'daemon':
+      return { home, record: 'control', servers: [] };
+    case 'server':
+      return { home, servers: ['nats-server'] };
+    case 'postgres':
+      return { home, servers: ['postgres'] };
+    default:
+      throw new BusError(
+        'E_LAB_NOUN',
+        `control has no ${part}: name daemon, server or postgres, or none for all three`,
+      );
+  }
 }
 
 export function noSuchSite(site: string, sites: string[]): BusError {

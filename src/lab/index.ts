@@ -7,11 +7,14 @@ export {
   labCut,
   labKill,
   labLinks,
+  labPause,
   labRestore,
+  labResume,
   labShape,
   labSilence,
   labTap,
   type Part,
+  pidsOf,
   type ShapeOptions,
 } from './faults.ts';
 export type { LabInfo } from './info.ts';

@@ -7,22 +7,29 @@ import { sep } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { processArguments } from '../server/index.ts';
 
-const servers = new Set(['nats-server', 'postgres']);
+const servers = ['nats-server', 'postgres'] as const;
+export type ServerName = (typeof servers)[number];
 const graceMs = 10_000;
 
-/** Pids of servers at work inside `dir`. */
-export async function serversInside(dir: string): Promise<number[]> {
+/** Pids of servers at work inside `dir`, of one program or of all. */
+export async function serversInside(dir: string, programs: readonly ServerName[] = servers): Promise<number[]> {
   const inside = `${await realpath(dir).catch(() => dir)}${sep}`;
   const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number);
-  const checked = await Promise.all(pids.map(async (pid) => ((await isServerInside(pid, inside)) ? pid : undefined)));
+  const checked = await Promise.all(
+    pids.map(async (pid) => ((await isServerInside(pid, inside, programs)) ? pid : undefined)),
+  );
   return checked.filter((pid) => pid !== undefined);
 }
 
 /** Ends them: asks first unless `isKill`, and waits until they are gone. */
-export async function endServersInside(dir: string, isKill = false): Promise<void> {
+export async function endServersInside(
+  dir: string,
+  isKill = false,
+  programs: readonly ServerName[] = servers,
+): Promise<void> {
   const startedMs = performance.now();
   let isAsked = false;
-  for (let pids = await serversInside(dir); pids.length > 0; pids = await serversInside(dir)) {
+  for (let pids = await serversInside(dir, programs); pids.length > 0; pids = await serversInside(dir, programs)) {
     const isLate = performance.now() - startedMs > graceMs;
     if (isKill || isLate) for (const pid of pids) signal(pid, 'SIGKILL');
     else if (!isAsked) for (const pid of pids.filter(isMainProcess)) signal(pid, 'SIGINT');
@@ -31,9 +38,9 @@ export async function endServersInside(dir: string, isKill = false): Promise<voi
   }
 }
 
-async function isServerInside(pid: number, inside: string): Promise<boolean> {
-  const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
-  if (!servers.has(name.trim())) return false;
+async function isServerInside(pid: number, inside: string, programs: readonly ServerName[]): Promise<boolean> {
+  const name = (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim();
+  if (!programs.some((program) => program === name)) return false;
   const workingDir = await readlink(`/proc/${pid}/cwd`).catch(() => '');
   return `${workingDir}${sep}`.startsWith(inside);
 }

@@ -3,7 +3,7 @@
  * pid is still the very process that was started (start time and command line), so a reused pid is never hit.
  */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -122,7 +122,17 @@ export async function stopProcess(record: ProcessRecord, signal: NodeJS.Signals,
     if (performance.now() > deadline) sendSignal(record.pid, 'SIGKILL');
     await delay(pollMs);
   }
+  // a process is a zombie before the last of its threads lets go of its sockets
+  while (performance.now() < deadline && hasThreadsLeft(record.pid)) await delay(pollMs);
   return true;
+}
+
+function hasThreadsLeft(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).length > 1;
+  } catch {
+    return false;
+  }
 }
 
 /** The last lines of a part's log. */
@@ -135,7 +145,8 @@ export function logPath(dir: string, name: string): string {
   return join(dir, 'logs', `${name}.log`);
 }
 
-function sendSignal(pid: number, signal: NodeJS.Signals): void {
+/** Nothing when the process is gone. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {

@@ -2,7 +2,7 @@
 import { createAdminClient } from '../api/index.ts';
 import type { ResponseOf } from '../api/methods.ts';
 import { BusError } from '../errors.ts';
-import type { Part } from './faults.ts';
+import { labKill, type Part } from './faults.ts';
 import { Links } from './links.ts';
 import {
   defaultReadyMs,
@@ -46,6 +46,8 @@ export async function labStart(
 ): Promise<void> {
   const context = await runningLab(dir, { progress });
   if (site === 'control') {
+    // its daemon starts PostgreSQL and brings it back only when it starts itself
+    if (part === 'postgres') await labKill(dir, 'control', 'daemon');
     if (!(await isRunning(dir, 'control'))) await startControlPart(context);
     return;
   }

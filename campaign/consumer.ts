@@ -1,0 +1,73 @@
+/**
+ * The consumers of one site, a process of its own that may be killed at any moment: plain NATS clients that pull, write down
+ * what was delivered, acknowledge it with confirmation, and write down the confirmation. In this order the ledger never
+ * misses what was acknowledged; a copy that was written down and not acknowledged comes again from the same place.
+ */
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Consumer, type JsMsg, jetstream } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { type Access, type ConsumersFile, connectAs, readJobs, untilAsked } from './job.ts';
+import { digestOf, idHeader, LineWriter } from './records.ts';
+import type { ConsumerJob } from './topology.ts';
+
+const pullMessages = 100;
+const pullMs = 2_000;
+const confirmMs = 2_000;
+const retryMs = 200;
+
+const { dir, jobs } = await readJobs<ConsumersFile>();
+const stop = untilAsked();
+await Promise.all(jobs.map((job) => run(job)));
+
+async function run(job: ConsumerJob & Access): Promise<void> {
+  const ledger = new LineWriter(join(dir, `delivered.${job.customer}.${job.site}.${job.group}`));
+  const connections = await Promise.all(
+    Array.from({ length: job.count }, (_, at) => connectAs(job, `${job.group} ${at + 1}`)),
+  );
+  await Promise.all(connections.map((nc) => consume(nc, job.group, ledger)));
+  ledger.close();
+  await Promise.all(connections.map((nc) => nc.close()));
+}
+
+/** Through restarts of its server, until it is asked to stop. */
+async function consume(nc: NatsConnection, stream: string, ledger: LineWriter): Promise<void> {
+  const durable = stream.slice(stream.indexOf('@') + 1);
+  while (!stop.aborted) {
+    try {
+      const consumer = await jetstream(nc).consumers.get(stream, durable);
+      while (!stop.aborted) await pull(consumer, ledger);
+    } catch {
+      await delay(retryMs);
+    }
+  }
+}
+
+async function pull(consumer: Consumer, ledger: LineWriter): Promise<void> {
+  const confirmed: Promise<void>[] = [];
+  const messages = await consumer.fetch({ max_messages: pullMessages, expires: pullMs });
+  for await (const message of messages) {
+    ledger.write([delivered(message)]);
+    confirmed.push(confirm(message, ledger));
+  }
+  await Promise.all(confirmed);
+}
+
+async function confirm(message: JsMsg, ledger: LineWriter): Promise<void> {
+  const isConfirmed = await message.ackAck({ timeout: confirmMs }).catch(() => false);
+  if (isConfirmed) ledger.write([`k ${idOf(message)} ${Date.now()} ${placeOf(message)}`]);
+}
+
+function delivered(message: JsMsg): string {
+  const digest = digestOf(message.subject, message.headers ?? [], message.data);
+  return `d ${idOf(message)} ${Date.now()} ${placeOf(message)} ${digest}`;
+}
+
+function idOf(message: JsMsg): string {
+  const id = message.headers?.get(idHeader) ?? '';
+  return /^[\w.-]+$/.test(id) ? id : `?${message.info.stream}.${message.seq}`;
+}
+
+function placeOf({ seq, info }: JsMsg): string {
+  return `${seq}@${info.timestampNanos}`;
+}

@@ -1,0 +1,179 @@
+/**
+ * The fault campaign: a random bus, plain clients that keep their own ledger, and everything that can go wrong.
+ *
+ *   npm run campaign -- --minutes 30 --seed 1 [--faults kill,link] [--kill-cycles N] [--json] [--report DIR] [--plan]
+ *
+ * Talk goes to stderr, the result to stdout. Exit code 0: nothing lost, duplicated, changed, leaked or unexpected; 1: something
+ * was, or a part did not work; 2: bad usage.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { BusError, errorText, isBusError } from '../src/errors.ts';
+import { Disks } from './disks.ts';
+import { readEvents } from './events.ts';
+import {
+  chooseFaults,
+  drawKillCycles,
+  drawPlan,
+  type FaultName,
+  families,
+  faultNames,
+  type Step,
+  targetText,
+} from './plan.ts';
+import { documentOf, renderDocument, renderMarkdown } from './report.ts';
+import { runCampaign } from './run.ts';
+import { drawTopology, maxSites, minSites } from './topology.ts';
+
+const usage = `Usage: npm run campaign -- [options]
+
+  --minutes M        how long (default 2)
+  --seed S           of topology and plan (default 1)
+  --faults A,B       families or single faults (default all):
+                     ${families.join(', ')}
+                     ${faultNames.join(', ')}
+  --kill-cycles N    instead: SIGKILL of every process in turn, N times in all
+  --sites N          ${minSites} to ${maxSites} (default: drawn from the seed)
+  --rate N           messages a second of each publisher (default 40)
+  --drain S          seconds that what is owed may take at the end (default 180)
+  --input FILE       publish this recording: JSON lines, or market feed lines; plain or gzip
+  --report DIR       write campaign-SEED-MINUTES.md and .json there
+  --plan             print topology and plan, and do nothing
+  --json             print one JSON document on stdout
+  --keep             leave ledgers and lab behind
+  --help             this text
+`;
+
+interface Settings {
+  minutes: number;
+  seed: number;
+  faults: FaultName[];
+  killCycles: number;
+  sites: number | undefined;
+  rate: number;
+  drain: number;
+  input: string | undefined;
+  report: string | undefined;
+  plan: boolean;
+  json: boolean;
+  keep: boolean;
+}
+
+async function main(argv: string[]): Promise<number> {
+  const settings = readSettings(argv);
+  if (settings === 'help') {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const { seed, minutes, killCycles, sites } = settings;
+  const input = await readEvents(settings.input);
+  const topology = drawTopology({ seed, topics: input.topics, ...(sites !== undefined && { sites }) });
+  const bus = topology.file;
+  const faults = possible(settings.faults);
+  const plan = killCycles > 0 ? drawKillCycles(seed, killCycles, bus) : drawPlan({ seed, minutes, bus, faults });
+  if (settings.plan) {
+    process.stdout.write(settings.json ? `${JSON.stringify({ topology, plan })}\n` : planText(plan));
+    return 0;
+  }
+  const abort = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => abort.abort(new BusError('E_LAB_START', `interrupted by ${name}`)));
+  }
+  const options = {
+    ...{ seed, minutes, topology, plan, input, say, signal: abort.signal },
+    isInTurn: killCycles > 0,
+    perSecond: settings.rate,
+    drainMs: settings.drain * 1000,
+    isKept: settings.keep,
+  };
+  const document = documentOf(options, await runCampaign(options));
+  if (settings.report !== undefined) await store(settings.report, document, `npm run campaign -- ${argv.join(' ')}`);
+  process.stdout.write(settings.json ? `${JSON.stringify(document)}\n` : `\n${renderDocument(document)}`);
+  return document.ok ? 0 : 1;
+}
+
+function readSettings(argv: string[]): Settings | 'help' {
+  const { values } = parse(argv);
+  if (values.help) return 'help';
+  const number = (name: 'minutes' | 'seed' | 'rate' | 'drain' | 'kill-cycles' | 'sites', least: number): number => {
+    const value = Number(values[name]);
+    if (Number.isFinite(value) && value >= least) return value;
+    throw new BusError('E_USAGE', `--${name}: ${least} or more (got ${values[name]})`);
+  };
+  const words = values.faults === undefined ? families : values.faults.split(',').filter(Boolean);
+  const faults = chooseFaults(words);
+  if (faults === undefined) throw new BusError('E_USAGE', `--faults: use ${[...families, ...faultNames].join(', ')}`);
+  return {
+    minutes: number('minutes', 0.2),
+    seed: number('seed', 0),
+    faults,
+    killCycles: number('kill-cycles', 0),
+    sites: values.sites === undefined ? undefined : Math.min(maxSites, number('sites', minSites)),
+    rate: number('rate', 1),
+    drain: number('drain', 1),
+    input: values.input,
+    report: values.report,
+    plan: values.plan,
+    json: values.json,
+    keep: values.keep,
+  };
+}
+
+function parse(argv: string[]) {
+  try {
+    return parseArgs({
+      args: argv,
+      options: {
+        minutes: { type: 'string', default: '2' },
+        seed: { type: 'string', default: '1' },
+        faults: { type: 'string' },
+        'kill-cycles': { type: 'string', default: '0' },
+        sites: { type: 'string' },
+        rate: { type: 'string', default: '40' },
+        drain: { type: 'string', default: '180' },
+        input: { type: 'string' },
+        report: { type: 'string' },
+        plan: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        keep: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+  } catch (cause) {
+    throw new BusError('E_USAGE', errorText(cause), { cause });
+  }
+}
+
+/** Without what this machine does not allow. */
+function possible(chosen: readonly FaultName[]): FaultName[] {
+  if (Disks.arePossible) return [...chosen];
+  if (chosen.includes('disk-full')) say('no disk is filled: that takes root, for a disk of its own (tmpfs)');
+  return chosen.filter((fault) => fault !== 'disk-full');
+}
+
+function planText(plan: readonly Step[]): string {
+  const line = ({ id, fault, target, atMs, forMs }: Step): string =>
+    `${String(id).padStart(4)}  ${(atMs / 1000).toFixed(1).padStart(8)} s  ${fault.padEnd(15)} ${targetText(target)} for ${forMs} ms`;
+  return `${plan.map(line).join('\n')}\n`;
+}
+
+async function store(dir: string, document: ReturnType<typeof documentOf>, command: string): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  const name = `campaign-${document.seed}-${document.minutes}`;
+  await writeFile(join(dir, `${name}.json`), `${JSON.stringify(document)}\n`);
+  await writeFile(join(dir, `${name}.md`), renderMarkdown(document, command));
+}
+
+function say(line: string): void {
+  process.stderr.write(`${new Date().toISOString().slice(11, 19)}  ${line}\n`);
+}
+
+function report(error: unknown): number {
+  const code = isBusError(error) ? error.code : 'E_INTERNAL';
+  process.stderr.write(`campaign: ${code}: ${errorText(error)}\n`);
+  if (process.env.MBUS_DEBUG === '1' && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  return isBusError(error, 'E_USAGE', 'E_CONFIG', 'E_NAME') ? 2 : 1;
+}
+
+process.exitCode = await main(process.argv.slice(2)).catch(report);
