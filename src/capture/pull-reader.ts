@@ -6,13 +6,14 @@
  * and not acknowledged is read again. Deliveries are numbered by the server: a gap, or a pull that never ends, means that
  * some were lost on the way, and since acknowledging is cumulative nothing may be taken past it: `onLost` says so.
  *
- * A pull outlives a reset, and for two seconds a server with leaf links hands messages to a pull whose inbox is gone, in a
- * tight loop that burns delivery numbers. So a pause keeps inbox and pull, and the next start goes on with them; what a
- * reset makes the open pull deliver may come before the answer to the reset, and is held until then.
+ * A pull outlives a reset and even the process that asked for it: a server with leaf links goes on handing messages to an
+ * inbox that is gone. So a durable has one inbox for ever: a pause keeps the pull, a new life hears what an earlier one
+ * asked for, and every start goes on with it. What a reset makes an open pull deliver may come before the answer to the
+ * reset, and is held until then.
  */
-
+import { randomInt } from 'node:crypto';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
-import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/nats-core';
+import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import { BusError } from '../errors.ts';
 import { natsCall, rawHeaders, statusCode } from '../nats/index.ts';
 
@@ -43,8 +44,9 @@ export interface PullReaderOptions {
   onLost: (reason: string) => void;
 }
 
+/** the durable's name is random, so that no app can name its inbox */
+const inboxPrefix = '_mb.pull.';
 const pullMessages = 4_000;
-// short: a killed sidecar's open pull takes deliveries until it ends, and the next life reads nothing meanwhile
 const pullExpiresMs = 3_000;
 const pullGraceMs = 3_000;
 
@@ -57,14 +59,16 @@ export class PullReader {
   #lastDelivery = 0;
   #subscription: Subscription | undefined;
   #pull: { subject: string; left: number; deadline: NodeJS.Timeout } | undefined;
-  #inbox = '';
-  #pulls = 0;
+  readonly #inbox: string;
+  /** not the numbers of an earlier life: the end of its pull is not the end of ours */
+  #pulls = randomInt(2 ** 40);
   #isRunning = false;
   /** deliveries while a reset is under way */
   #held: Msg[] | undefined;
 
   constructor(options: PullReaderOptions) {
     this.#options = options;
+    this.#inbox = `${inboxPrefix}${options.durable}`;
   }
 
   /** Messages waiting to be taken. */
@@ -87,12 +91,12 @@ export class PullReader {
     await beforeReset(before.delivered.stream_seq);
     const held: Msg[] = [];
     this.#held = held;
+    this.#subscription ??= this.#subscribe();
     const { ack_floor: floor } = await natsCall(`reset ${stream} ${durable}`, () =>
       jsm.consumers.reset(stream, durable),
     ).finally(() => {
       this.#held = undefined;
     });
-    this.#subscription ??= this.#subscribe();
     this.#lastSeq = floor.stream_seq;
     this.#lastDelivery = floor.consumer_seq;
     this.#isRunning = true;
@@ -152,7 +156,6 @@ export class PullReader {
   }
 
   #subscribe(): Subscription {
-    this.#inbox = createInbox();
     return this.#options.nc.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
         if (error === null) this.#receive(message);
