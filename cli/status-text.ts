@@ -22,6 +22,7 @@ export function statusText(status: Status): string {
     topicsTable(reported, nameOf),
     groupsTable(reported, nameOf),
     status.draining.length === 0 ? '' : `draining: ${status.draining.join(', ')}`,
+    status.revoked.length === 0 ? '' : `revoked: ${status.revoked.join(', ')}`,
     ...problems(status, reported),
   ];
   return parts.filter((part) => part !== '').join('\n\n');
@@ -37,7 +38,7 @@ function sitesTable(status: Status): string {
     status.sites.map((site) => [
       site.name,
       site.mode,
-      site.state === 'declared' ? 'not joined' : 'joined',
+      site.state === 'declared' ? 'not joined' : site.state,
       site.report ? appliedText(site.report.applied, status.version) : '-',
       ageText(site.reportAgeMs),
       site.report?.serverVersion ?? '-',

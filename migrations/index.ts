@@ -10,6 +10,8 @@ import * as linkModes from './0004-link-modes.ts';
 import * as drain from './0005-drain.ts';
 import * as traces from './0006-traces.ts';
 import * as keyVersions from './0007-key-versions.ts';
+import * as revocation from './0008-revocation.ts';
+import * as auditHeads from './0009-audit-heads.ts';
 
 /** By name, in the order they run. */
 export const migrations: Record<string, Migration> = {
@@ -20,4 +22,6 @@ export const migrations: Record<string, Migration> = {
   '0005-drain': drain,
   '0006-traces': traces,
   '0007-key-versions': keyVersions,
+  '0008-revocation': revocation,
+  '0009-audit-heads': auditHeads,
 };

@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { callerKeyFromSeed, readAdminFile, serveControl, writeAdminFile } from './api/index.ts';
 import { Admins } from './control/admins.ts';
+import { AuditWitness } from './control/audit-witness.ts';
 import { Authorizer } from './control/authorize.ts';
 import { type ControlFile, readControlFile, readMasterKey } from './control/dir.ts';
 import { Dispatcher } from './control/dispatch.ts';
@@ -99,6 +100,7 @@ interface Parts {
   nats: ControlNats;
   nc: NatsConnection;
   keyVersions: VersionContext;
+  witness: AuditWitness;
   metrics: ControlMetrics;
   log: Logger;
 }
@@ -152,7 +154,9 @@ async function openParts(
   lifecycle.push('connection', () => nc.close());
   const now = databaseNow;
   const keyVersions = { roots: new TopicRoots(masterKey, now), now };
-  const parts = { dir, file, masterKey, db, url, busId, identity, self, nats, nc, keyVersions, metrics, log };
+  const witness = new AuditWitness({ db, dir, replicaId: self.id, keys: identity.keys, log });
+  await witness.note();
+  const parts = { dir, file, masterKey, db, url, busId, identity, self, nats, nc, keyVersions, witness, metrics, log };
   return { parts, state: { isDatabaseUp: true, version, replicas } };
 }
 
@@ -169,6 +173,7 @@ async function serveRequests(parts: Parts, lifecycle: Lifecycle): Promise<void> 
     snapshots: new SnapshotService(db, identity.keys, identity.ca.certPem),
     keyService: createKeyService({ db, ...keyVersions, signer, log }),
     keyVersions,
+    witness: parts.witness,
     log,
   });
   const service = await serveControl({
@@ -211,6 +216,7 @@ async function keepUp(parts: Parts, state: State, lifecycle: Lifecycle): Promise
     keepReplica({ db, self, log, signal, onReplicas, onDatabase }),
     publishNotices({ url, nc, log, signal, onVersion }),
     keepKeys({ db, keyVersions, log, signal }),
+    parts.witness.keep(signal),
   ]);
   lifecycle.push('loops', async () => {
     background.abort();

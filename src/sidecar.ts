@@ -6,7 +6,7 @@
  * answers, again at every notice and every few seconds. nats-server goes on when this process ends.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { createControlClient, readSnapshot, signRegistration } from './api/index.ts';
+import { createControlClient, readSnapshot } from './api/index.ts';
 import type { ControlClient, SiteReport, TraceQuestion } from './api/methods.ts';
 import type { Snapshot, SnapshotCustomer } from './api/snapshot.ts';
 import { systemClock } from './clock.ts';
@@ -25,7 +25,14 @@ import {
   type SiteDir,
   SiteServer,
 } from './site/index.ts';
-import { createTerminalMetrics, reportTerminal, Terminal, type TerminalMetrics, traceAt } from './terminal/index.ts';
+import {
+  createTerminalMetrics,
+  keepRegistered,
+  reportTerminal,
+  Terminal,
+  type TerminalMetrics,
+  traceAt,
+} from './terminal/index.ts';
 import { programVersion } from './version.ts';
 
 export interface SidecarOptions {
@@ -286,20 +293,17 @@ class Sidecar {
     }
   }
 
-  /** Gives the control plane the public parts of every terminal's securekey that it does not have yet. */
   async #registerTerminals(): Promise<void> {
-    for (const customer of this.#snapshot?.customers ?? []) {
-      const self = customer.terminals.find((terminal) => terminal.id === customer.terminalId);
-      if (self === undefined || self.signKey !== null) continue;
-      const keys = deriveTerminalKeys(await this.#dir.securekey(self.id));
-      const linkUser = (await this.#dir.linkUser(self.id)).getPublicKey();
-      const registration = { terminalId: self.id, signKey: keys.signKey, wrapKey: keys.wrapKey, linkUser };
-      await this.#needControl().call('terminal.register', {
-        ...registration,
-        proof: signRegistration(registration, keys.sign),
-      });
-      this.#log.info({ event: 'terminal.registered', customer: customer.name }, 'terminal registered');
+    const snapshot = this.#snapshot;
+    const context = { dir: this.#dir, control: this.#needControl(), log: this.#log };
+    for (const customer of snapshot?.customers ?? []) {
+      if (!(await keepRegistered(context, customer))) continue;
+      const terminal = this.#terminals.get(customer.id);
+      this.#terminals.delete(customer.id);
+      await terminal?.stop();
+      this.#applied = -1;
     }
+    if (this.#applied === -1) await this.#fetch();
   }
 
   /** Once per version and hour at most: names that the control plane does not give are not asked for again and again. */

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { addCreate } from './create.ts';
 import { addCreds } from './creds.ts';
 import { addLs } from './ls.ts';
+import { addRevoke } from './revoke.ts';
 import { addRm } from './rm.ts';
 
 export function register(program: Command): void {
@@ -10,5 +11,6 @@ export function register(program: Command): void {
   addCreate(app);
   addLs(app);
   addRm(app);
+  addRevoke(app);
   addCreds(app);
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { addCreate } from './create.ts';
 import { addLs } from './ls.ts';
 import { addRm } from './rm.ts';
+import { addDelete, addSuspend } from './suspend.ts';
 
 export function register(program: Command): void {
   const customer = program
@@ -11,4 +12,6 @@ export function register(program: Command): void {
   addCreate(customer);
   addLs(customer);
   addRm(customer);
+  addSuspend(customer);
+  addDelete(customer);
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { addCreate } from './create.ts';
 import { addJoin } from './join.ts';
 import { addLs } from './ls.ts';
+import { addRevoke } from './revoke.ts';
 import { addRm } from './rm.ts';
 import { addServer } from './server.ts';
 import { addToken } from './token.ts';
@@ -12,6 +13,7 @@ export function register(program: Command): void {
   addCreate(site);
   addLs(site);
   addRm(site);
+  addRevoke(site);
   addToken(site);
   addJoin(site);
   addServer(site);

@@ -4,6 +4,7 @@ import { addCreate } from './create.ts';
 import { addDrain } from './drain.ts';
 import { addJoin } from './join.ts';
 import { addLs } from './ls.ts';
+import { addRekey, addRevoke } from './revoke.ts';
 import { addRm } from './rm.ts';
 import { addToken } from './token.ts';
 
@@ -15,4 +16,6 @@ export function register(program: Command): void {
   addToken(terminal);
   addJoin(terminal);
   addDrain(terminal);
+  addRevoke(terminal);
+  addRekey(terminal);
 }

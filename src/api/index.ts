@@ -7,6 +7,7 @@ export {
   type ControlKeys,
   type ControlPublicKeys,
   callerKeyFromSeed,
+  isSignedBy,
   loadControlKeys,
 } from './control-keys.ts';
 export { type JoinKeys, joinSite } from './enrol.ts';

@@ -52,5 +52,3 @@ export const keyMethods = {
     response: z.strictObject({ stranded: z.number().int() }),
   },
 } as const;
-
-export type KeyVersionInfo = z.output<typeof keyVersionSchema>;

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { busFileSchema } from '../config/bus-file.ts';
 import { keyMethods } from './key-methods.ts';
 import { lossSchema } from './loss.ts';
+import { revokeMethods } from './revoke-methods.ts';
 
 const id = z.uuid();
 const key = z.string().max(128);
@@ -132,6 +133,7 @@ export const siteReportSchema = z.strictObject({
 
 export const methods = {
   ...keyMethods,
+  ...revokeMethods,
   /** joins a site: token plus keys made on the site */
   'enrol.site': {
     caller: 'token',
@@ -164,6 +166,8 @@ export const methods = {
       wrapKey: key,
       linkUser: key,
       token: z.string().max(256).optional(),
+      /** the same signed by the key that is replaced, when an operator asked for that */
+      oldProof: bin.optional(),
       /** signature by the terminal's key over terminal id and the three public keys */
       proof: bin,
     }),
@@ -274,7 +278,7 @@ export const methods = {
           id,
           name,
           mode: z.enum(['server', 'client']),
-          state: z.enum(['declared', 'joined']),
+          state: z.enum(['declared', 'joined', 'revoked']),
           /** ms since the last report, null when it never reported */
           reportAgeMs: z.number().nullable(),
           report: siteReportSchema.nullable(),
@@ -285,6 +289,8 @@ export const methods = {
       replicas: z.array(z.strictObject({ id: z.string(), ageMs: z.number() })),
       /** terminals that an operator empties, `customer/site` */
       draining: z.array(z.string()),
+      /** who is let in no more: `site tokyo`, `terminal acme/tokyo`, `app acme/exchange`, `customer globex` (suspended) */
+      revoked: z.array(z.string()),
     }),
   },
   /** asks every site of the customer about one message: published at `from`, `sequence` in its capture stream */
@@ -311,6 +317,7 @@ export const methods = {
       rows: z.number().int(),
       /** where it does not hold, null when it does */
       firstBadId: z.number().int().nullable(),
+      reason: z.string().nullable(),
     }),
   },
   'audit.list': {
@@ -333,7 +340,17 @@ export const methods = {
 
 export type MethodName = keyof typeof methods;
 /** Repeating one of these is not the same as doing it once: a caller without an answer sends the very same frame again. */
-export const onceMethods: ReadonlySet<MethodName> = new Set(['enrol.site', 'bus.apply', 'key.rotate', 'key.destroy']);
+export const onceMethods: ReadonlySet<MethodName> = new Set([
+  'enrol.site',
+  'bus.apply',
+  'key.rotate',
+  'key.destroy',
+  'terminal.revoke',
+  'site.revoke',
+  'terminal.rekey',
+  'app.revoke',
+  'customer.suspend',
+]);
 export type MethodCaller = (typeof methods)[MethodName]['caller'];
 export type RequestOf<M extends MethodName> = z.input<(typeof methods)[M]['request']>;
 export type ResponseOf<M extends MethodName> = z.output<(typeof methods)[M]['response']>;

@@ -21,8 +21,9 @@ export function signRegistration(
   return Buffer.from(sign(context, claimBytes(keys))).toString('base64url');
 }
 
-export function isRegistrationProven(keys: RegistrationKeys, proof: string): boolean {
-  return isSignedBy(keys.signKey, context, claimBytes(keys), Buffer.from(proof, 'base64url'));
+/** `provenBy`: another key than the one in `signKey`, for a terminal that replaces its own. */
+export function isRegistrationProven(keys: RegistrationKeys & { provenBy?: string }, proof: string): boolean {
+  return isSignedBy(keys.provenBy ?? keys.signKey, context, claimBytes(keys), Buffer.from(proof, 'base64url'));
 }
 
 function claimBytes({ terminalId, signKey, wrapKey, linkUser }: RegistrationKeys): Buffer {

@@ -41,6 +41,8 @@ export const snapshotSchema = z.strictObject({
       id,
       name: z.string(),
       isolateApps: z.boolean(),
+      /** nothing moves: the customer is suspended, or its terminal here is revoked; apps and links are left out */
+      frozen: z.enum(['suspended', 'revoked']).nullable().default(null),
       /** this site's terminal */
       terminalId: id,
       terminals: z.array(
@@ -57,6 +59,10 @@ export const snapshotSchema = z.strictObject({
           linkUser: z.string().nullable(),
           /** an operator empties it: groups with other terminals are served there */
           isDraining: z.boolean().default(false),
+          /** let in no more: its key is not told, and nothing it signs counts */
+          isRevoked: z.boolean().default(false),
+          /** an operator asks this site's terminal to replace its securekey */
+          isRekeyWanted: z.boolean().default(false),
         }),
       ),
       links: z.array(
@@ -110,6 +116,8 @@ export const snapshotSchema = z.strictObject({
         z.strictObject({
           id,
           name: z.string(),
+          /** number of its credential; with a higher one it gets a new file, and the ones before are worth nothing */
+          credential: z.number().int().default(0),
           publish: z.array(z.string()),
           consume: z.array(z.strictObject({ topic: z.string(), group: z.string() })),
         }),

@@ -14,7 +14,9 @@ import {
   findSite,
   getBus,
   insertTrace,
+  listApps,
   listAudit,
+  listCustomers,
   listNames,
   listReplicas,
   listReports,
@@ -25,9 +27,9 @@ import {
   type Replica,
   readConsistently,
   readTrace,
+  type Site,
   setDraining,
   tokenLifeMs,
-  verifyAudit,
 } from '../registry/index.ts';
 import { actorOf } from './authorize.ts';
 import { websocketAccess } from './certificates.ts';
@@ -95,17 +97,18 @@ export const busStatus: Handler<'bus.status'> = async ({ db }) =>
     return {
       busId: bus.id,
       version: bus.version,
-      sites: sites.map(({ id, name, mode, requestKey }) => ({
+      sites: sites.map(({ id, name, mode, requestKey, isRevoked }) => ({
         id,
         name,
         mode,
-        state: requestKey === null ? 'declared' : 'joined',
+        state: isRevoked ? 'revoked' : requestKey === null ? 'declared' : 'joined',
         reportAgeMs: reports.get(id)?.ageMs ?? null,
         report: reports.get(id)?.report ?? null,
       })),
       names: await listNames(trx),
       replicas: (await listReplicas(trx)).map(({ id, ageMs }) => ({ id, ageMs })),
       draining: await listDraining(trx),
+      revoked: await listRevoked(trx, sites),
     };
   });
 
@@ -126,6 +129,21 @@ export const drainTerminal: Handler<'terminal.drain'> = async ({ db }, { request
     return { version: await bumpVersion(trx) };
   });
 
+async function listRevoked(trx: Registry, sites: readonly Site[]): Promise<string[]> {
+  const names = await listNames(trx);
+  const path = (customerId: string, name: string): string => `${names[customerId] ?? customerId}/${name}`;
+  return [
+    ...sites.filter((site) => site.isRevoked).map(({ name }) => `site ${name}`),
+    ...(await listTerminals(trx))
+      .filter((terminal) => terminal.isRevoked)
+      .map(({ customerId, site }) => `terminal ${path(customerId, site)}`),
+    ...(await listApps(trx))
+      .filter((app) => app.isRevoked)
+      .map(({ customerId, name }) => `app ${path(customerId, name)}`),
+    ...(await listCustomers(trx)).filter((each) => each.isSuspended).map(({ name }) => `customer ${name} (suspended)`),
+  ];
+}
+
 async function listDraining(trx: Registry): Promise<string[]> {
   const names = await listNames(trx);
   return (await listTerminals(trx))
@@ -133,9 +151,9 @@ async function listDraining(trx: Registry): Promise<string[]> {
     .map(({ customerId, site }) => `${names[customerId] ?? customerId}/${site}`);
 }
 
-export const verifyAuditRows: Handler<'audit.verify'> = async ({ db }) => {
-  const verdict = await readConsistently(db, verifyAudit);
-  return verdict.ok ? { ...verdict, firstBadId: null } : { ...verdict, rows: verdict.firstBadId - 1 };
+export const verifyAuditRows: Handler<'audit.verify'> = async ({ db, witness }) => {
+  const verdict = await readConsistently(db, (trx) => witness.verify(trx));
+  return verdict.ok ? { ...verdict, firstBadId: null, reason: null } : { ...verdict, rows: verdict.firstBadId - 1 };
 };
 
 export const startTrace: Handler<'trace.start'> = async ({ db }, { request }) => {

@@ -3,7 +3,7 @@
  * which kind of caller a method is for. A refusal is audited, at most so often per caller that nobody fills the log.
  */
 import type { IncomingCall } from '../api/index.ts';
-import { type MethodCaller, methods } from '../api/methods.ts';
+import { type MethodCaller, type MethodName, methods } from '../api/methods.ts';
 import { BusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { appendAudit, findSite, type Registry, type Site } from '../registry/index.ts';
@@ -18,6 +18,9 @@ export interface AuthorizeOptions {
 }
 
 const auditPerMinute = 30;
+
+/** what a revoked site still needs for a few seconds, to learn of it and say what waits there */
+const toldToRevoked: ReadonlySet<MethodName> = new Set(['snapshot.get', 'site.report']);
 
 export class Authorizer {
   readonly #options: AuthorizeOptions;
@@ -34,6 +37,9 @@ export class Authorizer {
     const wanted: MethodCaller = methods[call.method].caller;
     if (wanted === 'token') return { kind: 'token', key: call.key };
     const caller = await this.#identify(call.key);
+    if (caller?.kind === 'site' && caller.site.isRevoked && !toldToRevoked.has(call.method)) {
+      throw await this.refuse(call, caller, `${call.method}: the site is revoked`);
+    }
     if (caller?.kind === wanted) return caller;
     const message = caller
       ? `${call.method} is not for a ${caller.kind}`

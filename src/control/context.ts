@@ -4,6 +4,7 @@ import type { MethodName, RequestOf, ResponseOf } from '../api/methods.ts';
 import type { KeyService, VersionContext } from '../keys/service.ts';
 import type { Logger } from '../log.ts';
 import type { Registry } from '../registry/index.ts';
+import type { AuditWitness } from './audit-witness.ts';
 import type { Authorizer, Caller } from './authorize.ts';
 import type { ControlIdentity } from './identity.ts';
 import type { SnapshotService } from './snapshots.ts';
@@ -16,6 +17,7 @@ export interface HandlerContext {
   snapshots: SnapshotService;
   keyService: KeyService;
   keyVersions: VersionContext;
+  witness: AuditWitness;
   log: Logger;
 }
 

@@ -24,6 +24,7 @@ import {
 import { actorOf, type Caller } from './authorize.ts';
 import type { HandlerContext, Handlers } from './context.ts';
 import { destroyKey, listKeys, rotateKey } from './key-handlers.ts';
+import { rekeyTerminal, revokeApp, revokeTerminal, revokeWholeSite, suspendCustomer } from './revoke-handlers.ts';
 import {
   answerTrace,
   auditFailedJoin,
@@ -49,6 +50,11 @@ const handlers: Handlers = {
   'key.rotate': rotateKey,
   'key.versions': listKeys,
   'key.destroy': destroyKey,
+  'terminal.revoke': revokeTerminal,
+  'site.revoke': revokeWholeSite,
+  'terminal.rekey': rekeyTerminal,
+  'app.revoke': revokeApp,
+  'customer.suspend': suspendCustomer,
   'bus.export': exportBus,
   'bus.diff': diffBus,
   'bus.apply': applyBus,

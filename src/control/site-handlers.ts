@@ -3,6 +3,7 @@
  * only; naming another's is refused and audited.
  */
 import { type IncomingCall, isRegistrationProven } from '../api/index.ts';
+import type { RequestOf } from '../api/methods.ts';
 import { BusError, isBusError } from '../errors.ts';
 import {
   appendAudit,
@@ -71,8 +72,8 @@ export const registerTerminal: Handler<'terminal.register'> = async (context, ha
     const { version } = await lockBus(trx);
     const stored = await findTerminal(trx, terminal.id);
     if (!stored) throw gone(terminal.id);
-    if (hasKeys(stored, request)) return { version };
-    if (stored.signKey !== null) await takeTerminalToken(trx, stored, request.token);
+    if (hasKeys(stored, request) && !stored.isRevoked) return { version };
+    if (stored.signKey !== null && !mayRekey(stored, request)) await takeTerminalToken(trx, stored, request.token);
     await setTerminalKeys(trx, terminal.id, request);
     const details = { signKey: request.signKey, linkUser: request.linkUser, isAgain: stored.signKey !== null };
     await appendAudit(trx, { actor: actorOf(caller), action: 'terminal.register', noun: terminal.id, details });
@@ -152,6 +153,12 @@ function gone(terminalId: string): BusError {
 
 function hasKeys(stored: Terminal, keys: { signKey: string; wrapKey: string; linkUser: string }): boolean {
   return stored.signKey === keys.signKey && stored.wrapKey === keys.wrapKey && stored.linkUser === keys.linkUser;
+}
+
+/** An operator asked the terminal to replace its keys, and it holds the old ones. */
+function mayRekey({ isRekeyWanted, isRevoked, signKey }: Terminal, request: RequestOf<'terminal.register'>): boolean {
+  if (!isRekeyWanted || isRevoked || signKey === null || request.oldProof === undefined) return false;
+  return isRegistrationProven({ ...request, provenBy: signKey }, request.oldProof);
 }
 
 async function takeTerminalToken(trx: Registry, terminal: Terminal, secret: string | undefined): Promise<void> {

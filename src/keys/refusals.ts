@@ -15,6 +15,10 @@ export type Check =
   | 'no registered terminal of this site with that topic'
   | 'proof'
   | 'reported compromised'
+  | 'terminal revoked'
+  | 'site revoked'
+  | 'customer suspended'
+  | 'ticket revoked'
   | 'no such ticket of the topic'
   | 'not in a group of the topic'
   | 'epoch destroyed'
@@ -28,6 +32,8 @@ const harmless: ReadonlySet<Check> = new Set([
   'no such ticket of the topic',
   'epoch destroyed',
   'sender reported compromised',
+  'ticket revoked',
+  'customer suspended',
 ]);
 
 export interface Refusal {

@@ -215,7 +215,7 @@ class RegistryKeyService implements KeyService {
     if (!who) throw this.#refused(request, 'no registered terminal of this site with that topic');
     const proof = Buffer.from(request.proof, 'base64url');
     if (!verifySignature(proofContext, claim, proof, who.signKey)) throw this.#refused(request, 'proof');
-    if (who.isCompromised) throw this.#refused(request, 'reported compromised');
+    if (who.barred) throw this.#refused(request, who.barred);
     return who;
   }
 
@@ -224,6 +224,7 @@ class RegistryKeyService implements KeyService {
     const which = { ticketId, topicId: request.topicId, receiverId: request.terminalId };
     const ticket = await findTicket(this.#db, this.#now, which);
     if (!ticket) throw this.#refused(request, 'no such ticket of the topic');
+    if (ticket.isRevoked) throw this.#refused(request, 'ticket revoked');
     if (!ticket.isReceiver) throw this.#refused(request, 'not in a group of the topic');
     return ticket;
   }

@@ -8,15 +8,24 @@ export interface App {
   customerId: string;
   terminalId: string;
   name: string;
+  isRevoked: boolean;
+  credential: number;
 }
 
 const columns = ['id', 'customer_id', 'terminal_id', 'name'] as const;
 
 export async function listApps(db: Registry, customerIds?: readonly string[]): Promise<App[]> {
-  let query = db.selectFrom('apps').select(columns).orderBy('name');
+  let query = db.selectFrom('apps').select(columns).select(['is_revoked', 'credential']).orderBy('name');
   if (customerIds) query = query.where('customer_id', 'in', [...customerIds]);
   const rows = await query.execute();
-  return rows.map((row) => ({ id: row.id, customerId: row.customer_id, terminalId: row.terminal_id, name: row.name }));
+  return rows.map((row) => ({
+    id: row.id,
+    customerId: row.customer_id,
+    terminalId: row.terminal_id,
+    name: row.name,
+    isRevoked: row.is_revoked,
+    credential: row.credential,
+  }));
 }
 
 export async function syncApps(

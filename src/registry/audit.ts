@@ -27,7 +27,7 @@ export interface AuditRow {
   details: unknown;
 }
 
-export type AuditVerdict = { ok: true; rows: number } | { ok: false; firstBadId: number };
+export type AuditVerdict = { ok: true; rows: number } | { ok: false; firstBadId: number; reason: string };
 
 /** any constant: the lock's name in this database */
 const auditLock = 0x6d627573;
@@ -79,11 +79,16 @@ export async function verifyAudit(db: Registry): Promise<AuditVerdict> {
       .execute();
     for (const row of rows) {
       const isNext = row.id === previous.id + 1 && row.prev_hash.equals(previous.hash);
-      if (!isNext || !chainHash(previous.hash, row).equals(row.hash)) return { ok: false, firstBadId: previous.id + 1 };
+      if (!isNext) return broken(previous.id + 1, 'it is gone, or was put in the place of another');
+      if (!chainHash(previous.hash, row).equals(row.hash)) return broken(row.id, 'it was changed');
       previous = { id: row.id, hash: row.hash };
     }
     if (rows.length === 0) return { ok: true, rows: previous.id };
   }
+}
+
+function broken(firstBadId: number, reason: string): AuditVerdict {
+  return { ok: false, firstBadId, reason };
 }
 
 interface ChainedRow {

@@ -7,11 +7,21 @@ export interface Customer {
   id: string;
   name: string;
   isolateApps: boolean;
+  isSuspended: boolean;
 }
 
 export async function listCustomers(db: Registry): Promise<Customer[]> {
-  const rows = await db.selectFrom('customers').select(['id', 'name', 'isolate_apps']).orderBy('name').execute();
-  return rows.map((row) => ({ id: row.id, name: row.name, isolateApps: row.isolate_apps }));
+  const rows = await db
+    .selectFrom('customers')
+    .select(['id', 'name', 'isolate_apps', 'is_suspended'])
+    .orderBy('name')
+    .execute();
+  return rows.map((row) => ({
+    id: row.id,
+    name: row.name,
+    isolateApps: row.isolate_apps,
+    isSuspended: row.is_suspended,
+  }));
 }
 
 export async function syncCustomers(

@@ -1,8 +1,11 @@
 /** The registry: a bus's metadata in PostgreSQL. The only door of this folder. */
 export { type ApplyResult, applyBusFile, diffBusFile, readConsistently } from './apply.ts';
+export { listApps } from './apps.ts';
 export { type AuditEntry, type AuditRow, type AuditVerdict, appendAudit, listAudit, verifyAudit } from './audit.ts';
+export { type AuditHead, auditHashAt, listAuditHeads, putAuditHead, readAuditHead } from './audit-heads.ts';
 export { type Bus, bumpVersion, getBus, lockBus, setReplicaSet, versionChannel } from './buses.ts';
 export { type OpenDatabaseOptions, openDatabase, type Registry } from './connection.ts';
+export { listCustomers } from './customers.ts';
 export { databaseError } from './database-error.ts';
 export { type EmbeddedPostgres, startEmbedded } from './embedded.ts';
 export { exportBusFile } from './export.ts';
@@ -12,6 +15,15 @@ export { listNames } from './names.ts';
 export { claimNonce, deleteOldNonces, keepAnswer, type NonceState } from './nonces.ts';
 export { beat, listReplicas, type Replica, removeReplica, replicaLifeMs } from './replicas.ts';
 export { listReports, storeReport } from './reports.ts';
+export {
+  cutOffSites,
+  reportCompromised,
+  revokeSite,
+  revokeTerminals,
+  setAppCredential,
+  setSuspended,
+  wantRekey,
+} from './revoke.ts';
 export { listRevokedUsers } from './revoked-users.ts';
 export type { Database } from './schema.ts';
 export { listStored, loadOrCreateStored, loadStored } from './secrets.ts';

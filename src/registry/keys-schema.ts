@@ -30,6 +30,8 @@ interface TicketsTable {
   expires_at: Date;
   /** messages sealed with it, as far as its terminal has told */
   sealed: Generated<number>;
+  /** from then on it opens nothing and is not renewed */
+  revoked_at: Date | null;
 }
 
 interface TicketPasswordsTable {
@@ -43,7 +45,7 @@ interface TicketPasswordsTable {
 
 interface CompromisedTerminalsTable {
   terminal_id: string;
-  reported_at: ColumnType<Date, never, never>;
+  reported_at: ColumnType<Date, never, Date>;
 }
 
 export interface KeysTables {

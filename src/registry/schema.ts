@@ -44,12 +44,15 @@ export interface SitesTable {
   /** NATS user public key of its control link */
   control_user: string | null;
   joined_at: Date | null;
+  /** it learns of it, and is cut off a few seconds later */
+  revoked_at: Date | null;
 }
 
 export interface CustomersTable {
   id: Generated<string>;
   name: string;
   isolate_apps: boolean;
+  is_suspended: Generated<boolean>;
 }
 
 export interface TerminalsTable {
@@ -64,6 +67,9 @@ export interface TerminalsTable {
   link_user: string | null;
   registered_at: Date | null;
   is_draining: Generated<boolean>;
+  revoked_at: Date | null;
+  /** until then it may replace its keys, proving the old ones */
+  rekey_until: Date | null;
 }
 
 export interface LinksTable {
@@ -130,6 +136,9 @@ export interface AppsTable {
   customer_id: string;
   terminal_id: string;
   name: string;
+  is_revoked: Generated<boolean>;
+  /** grows when it gets a new credential; those before are worth nothing */
+  credential: Generated<number>;
 }
 
 export interface AppPublishTable {
@@ -220,6 +229,15 @@ export interface AuditTable {
   hash: Bytes;
 }
 
+/** how far the audit table had come, by the word of each replica */
+export interface AuditHeadsTable {
+  replica_id: string;
+  id: number;
+  hash: Bytes;
+  signature: Bytes;
+  at: DatabaseTime;
+}
+
 export interface RegistryTables {
   buses: BusesTable;
   control_secrets: ControlSecretsTable;
@@ -242,6 +260,7 @@ export interface RegistryTables {
   trace_hops: TraceHopsTable;
   request_nonces: RequestNoncesTable;
   audit: AuditTable;
+  audit_heads: AuditHeadsTable;
 }
 
 export interface Database extends RegistryTables, KeysTables {}

@@ -58,29 +58,39 @@ async function customersOf(trx: Registry, site: Site): Promise<SnapshotCustomer[
   if (ids.length === 0) return [];
   const content = await readContent(trx, ids);
   const customers = (await listCustomers(trx)).filter((customer) => ids.includes(customer.id));
-  return customers.map(({ id, name, isolateApps }) => {
+  return customers.map(({ id, name, isolateApps, isSuspended }) => {
     const terminals = content.terminals.filter((t) => t.customerId === id);
     const self = terminals.find((t) => t.siteId === site.id)!;
+    const frozen = self.isRevoked ? ('revoked' as const) : isSuspended ? ('suspended' as const) : null;
     return {
       id,
       name,
       isolateApps,
+      frozen,
       terminalId: self.id,
-      terminals: terminals.map(({ id, siteId, site, mode, transit, signKey, linkUser, isDraining }) => ({
-        id,
-        siteId,
-        site,
-        mode,
-        transit,
-        signKey,
-        linkUser,
-        isDraining,
-      })),
-      links: linksOf(content, id, self),
+      terminals: terminals.map((terminal) => terminalOf(terminal, self)),
+      links: frozen === null ? linksOf(content, id, self) : [],
       topics: topicsOf(content, id),
-      apps: appsOf(content, self),
+      apps: frozen === null ? appsOf(content, self) : [],
     };
   });
+}
+
+function terminalOf(terminal: Terminal, self: Terminal): SnapshotCustomer['terminals'][number] {
+  const { id, siteId, site, mode, transit, signKey, linkUser, isDraining, isRevoked } = terminal;
+  const isGone = isRevoked && id !== self.id;
+  return {
+    id,
+    siteId,
+    site,
+    mode,
+    transit,
+    signKey: isGone ? null : signKey,
+    linkUser: isGone ? null : linkUser,
+    isDraining,
+    isRevoked,
+    isRekeyWanted: id === self.id && terminal.isRekeyWanted,
+  };
 }
 
 async function readContent(trx: Registry, customerIds: string[]) {
@@ -101,6 +111,7 @@ function linksOf(content: Content, customerId: string, self: Terminal): Snapshot
   const terminalById = new Map(content.terminals.map((t) => [t.id, t]));
   return content.links
     .filter((link) => link.customerId === customerId)
+    .filter((link) => ![link.a, link.b].some((end) => terminalById.get(end)?.isRevoked))
     .map((link) => {
       const { dialer, acceptor } = orderEnds(terminalById.get(link.a)!, terminalById.get(link.b)!);
       const isOurs = dialer.id === self.id;
@@ -170,10 +181,11 @@ function appsOf({ apps, rights, topics, groups }: Content, self: Terminal): Snap
     groups.map((group) => [group.id, { topic: topicName.get(group.topicId) ?? '', group: group.name }]),
   );
   return apps
-    .filter((app) => app.terminalId === self.id)
-    .map(({ id, name }) => ({
+    .filter((app) => app.terminalId === self.id && !app.isRevoked)
+    .map(({ id, name, credential }) => ({
       id,
       name,
+      credential,
       publish: (rights.publish.get(id) ?? []).flatMap((topic) => topicName.get(topic) ?? []).sort(),
       consume: (rights.consume.get(id) ?? [])
         .flatMap((group) => groupName.get(group) ?? [])

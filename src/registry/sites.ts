@@ -17,6 +17,7 @@ export interface Site {
   transit: boolean;
   requestKey: string | null;
   controlUser: string | null;
+  isRevoked: boolean;
 }
 
 const columns = [
@@ -31,6 +32,7 @@ const columns = [
   'transit',
   'request_key',
   'control_user',
+  'revoked_at',
 ] as const;
 
 export async function listSites(db: Registry): Promise<Site[]> {
@@ -60,7 +62,12 @@ export async function setSiteKeys(
 ): Promise<void> {
   await trx
     .updateTable('sites')
-    .set({ request_key: keys.requestKey, control_user: keys.controlUser, joined_at: sql<Date>`clock_timestamp()` })
+    .set({
+      request_key: keys.requestKey,
+      control_user: keys.controlUser,
+      joined_at: sql<Date>`clock_timestamp()`,
+      revoked_at: null,
+    })
     .where('id', '=', id)
     .execute();
 }
@@ -103,5 +110,6 @@ function toSite(row: Selectable<Pick<SitesTable, (typeof columns)[number]>>): Si
     transit: row.transit,
     requestKey: row.request_key,
     controlUser: row.control_user,
+    isRevoked: row.revoked_at !== null,
   };
 }

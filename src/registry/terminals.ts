@@ -14,6 +14,9 @@ export interface Terminal {
   wrapKey: string | null;
   linkUser: string | null;
   isDraining: boolean;
+  isRevoked: boolean;
+  /** an operator asked it to replace its keys, and it has not yet */
+  isRekeyWanted: boolean;
 }
 
 export interface TerminalPublicKeys {
@@ -42,6 +45,8 @@ export async function setTerminalKeys(trx: Registry, id: string, keys: TerminalP
       wrap_key: keys.wrapKey,
       link_user: keys.linkUser,
       registered_at: sql<Date>`clock_timestamp()`,
+      revoked_at: null,
+      rekey_until: null,
     })
     .where('id', '=', id)
     .execute();
@@ -99,7 +104,11 @@ function terminalQuery(db: Registry) {
       'sites.mode',
       'sites.transit',
     ])
-    .select(['terminals.sign_key', 'terminals.wrap_key', 'terminals.link_user', 'terminals.is_draining']);
+    .select(['terminals.sign_key', 'terminals.wrap_key', 'terminals.link_user', 'terminals.is_draining'])
+    .select([
+      'terminals.revoked_at',
+      sql<boolean>`coalesce(terminals.rekey_until > clock_timestamp(), false)`.as('is_rekey_wanted'),
+    ]);
 }
 
 function toTerminal(row: {
@@ -113,6 +122,8 @@ function toTerminal(row: {
   wrap_key: string | null;
   link_user: string | null;
   is_draining: boolean;
+  revoked_at: Date | null;
+  is_rekey_wanted: boolean;
 }): Terminal {
   return {
     id: row.id,
@@ -125,5 +136,7 @@ function toTerminal(row: {
     wrapKey: row.wrap_key,
     linkUser: row.link_user,
     isDraining: row.is_draining,
+    isRevoked: row.revoked_at !== null,
+    isRekeyWanted: row.is_rekey_wanted,
   };
 }

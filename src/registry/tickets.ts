@@ -14,7 +14,8 @@ export interface Requester {
   /** Ed25519 and X25519 public keys of a registered terminal */
   signKey: string;
   wrapKey: string;
-  isCompromised: boolean;
+  /** why it gets nothing whatever it proves, null when nothing is against it */
+  barred: 'reported compromised' | 'terminal revoked' | 'site revoked' | 'customer suspended' | null;
   /** for logs and audit */
   site: string;
   topicPath: string;
@@ -30,9 +31,14 @@ export async function findRequester(
     .innerJoin('topics', 'topics.customer_id', 'terminals.customer_id')
     .innerJoin('customers', 'customers.id', 'terminals.customer_id')
     .innerJoin('sites', 'sites.id', 'terminals.site_id')
-    .leftJoin('compromised_terminals as compromised', 'compromised.terminal_id', 'terminals.id')
+    .leftJoin('compromised_terminals as compromised', (join) =>
+      join
+        .onRef('compromised.terminal_id', '=', 'terminals.id')
+        .onRef('compromised.reported_at', '>=', 'terminals.registered_at'),
+    )
     .select(['terminals.customer_id', 'terminals.sign_key', 'terminals.wrap_key', 'sites.name as site'])
     .select(['customers.name as customer', 'topics.name as topic', 'compromised.terminal_id as compromised'])
+    .select(['terminals.revoked_at', 'sites.revoked_at as site_revoked_at', 'customers.is_suspended'])
     .where('terminals.id', '=', who.terminalId)
     .where('terminals.site_id', '=', who.siteId)
     .where('topics.id', '=', who.topicId)
@@ -42,10 +48,22 @@ export async function findRequester(
     customerId: row.customer_id,
     signKey: row.sign_key,
     wrapKey: row.wrap_key,
-    isCompromised: row.compromised !== null,
+    barred: barredBecause(row),
     site: row.site,
     topicPath: `${row.customer}/${row.topic}`,
   };
+}
+
+function barredBecause(row: {
+  compromised: string | null;
+  revoked_at: Date | null;
+  site_revoked_at: Date | null;
+  is_suspended: boolean;
+}): Requester['barred'] {
+  if (row.compromised !== null) return 'reported compromised';
+  if (row.revoked_at !== null) return 'terminal revoked';
+  if (row.site_revoked_at !== null) return 'site revoked';
+  return row.is_suspended ? 'customer suspended' : null;
 }
 
 export interface NewTicket {
@@ -109,6 +127,7 @@ export interface TicketView {
   /** whether the receiver is in a group of the topic */
   isReceiver: boolean;
   isSenderCompromised: boolean;
+  isRevoked: boolean;
   ageMs: number;
   maxTransitAgeMs: number;
 }
@@ -123,6 +142,7 @@ interface TicketRow {
   renewed_left_ms: number | null;
   is_receiver: boolean;
   is_compromised: boolean;
+  is_revoked: boolean;
   age_ms: number;
   max_transit_age_ms: number;
 }
@@ -140,7 +160,9 @@ export async function findTicket(
       extract(epoch from p.expires_at - moment.at)::double precision * 1000 as renewed_left_ms,
       exists (select from group_terminals m join groups g on g.id = m.group_id
         where g.topic_id = t.topic_id and m.terminal_id = ${which.receiverId}) as is_receiver,
-      exists (select from compromised_terminals c where c.terminal_id = t.terminal_id) as is_compromised,
+      exists (select from compromised_terminals c
+        where c.terminal_id = t.terminal_id and c.reported_at >= t.issued_at) as is_compromised,
+      t.revoked_at is not null as is_revoked,
       extract(epoch from moment.at - t.issued_at)::double precision * 1000 as age_ms,
       topics.max_transit_age_ms
     from moment
@@ -163,6 +185,7 @@ function toView(row: TicketRow): TicketView {
     renewed,
     isReceiver: row.is_receiver,
     isSenderCompromised: row.is_compromised,
+    isRevoked: row.is_revoked,
     ageMs: row.age_ms,
     maxTransitAgeMs: row.max_transit_age_ms,
   };

@@ -4,6 +4,7 @@
  */
 import type { Snapshot } from '../api/snapshot.ts';
 import type { AccountClaims, Scope } from '../trust/index.ts';
+import type { LinkUsers } from './link-users.ts';
 import { customerAccount, linkSides } from './links.ts';
 import { customerLimits } from './permissions.ts';
 
@@ -23,7 +24,11 @@ export const fixedAccounts: DesiredAccount[] = [
 ];
 
 /** `scopesOf` gives the signing keys of a customer's apps with today's rights. */
-export function desiredAccounts(snapshot: Snapshot, scopesOf: (customerId: string) => Scope[]): DesiredAccount[] {
+export function desiredAccounts(
+  snapshot: Snapshot,
+  scopesOf: (customerId: string) => Scope[],
+  revocations: LinkUsers['revocations'] = new Map(),
+): DesiredAccount[] {
   const customers = snapshot.customers.map((customer) => ({
     key: customerAccount(customer.id),
     claims: {
@@ -39,7 +44,9 @@ export function desiredAccounts(snapshot: Snapshot, scopesOf: (customerId: strin
   for (const side of linkSides(snapshot)) {
     const customer = names.get(side.customerId);
     const name = side.isDialer ? `R-${customer}-${side.peerName}` : `L-${customer}`;
-    links.set(side.account, { key: side.account, claims: { name, hasJetStream: false, ...own, maxLeafs: -1 } });
+    const revoked = revocations.get(side.account);
+    const claims = { name, hasJetStream: false, ...own, maxLeafs: -1, ...(revoked && { revocations: revoked }) };
+    links.set(side.account, { key: side.account, claims });
   }
   return [...customers, ...links.values()];
 }

@@ -68,7 +68,8 @@ async function keepCreds(
 }
 
 function appKey(dir: SiteDir, app: SnapshotApp): Promise<KeyPair> {
-  return dir.key(`app-${app.id}`, 'account');
+  // the first credential of an app has no number
+  return dir.key(app.credential === 0 ? `app-${app.id}` : `app-${app.id}-${app.credential}`, 'account');
 }
 
 function credsIssuer(text: string): string | undefined {

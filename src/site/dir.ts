@@ -8,7 +8,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { ResponseOf } from '../api/methods.ts';
@@ -157,6 +157,20 @@ export class SiteDir {
   /** 32 bytes, made at first use; never leaves the site. */
   securekey(terminalId: string): Promise<Buffer> {
     return loadOrCreateSecret(this.at('terminals', terminalId, 'securekey'), () => randomBytes(32));
+  }
+
+  /** What will replace the securekey, made at first use. */
+  nextSecurekey(terminalId: string): Promise<Buffer> {
+    return loadOrCreateSecret(this.at('terminals', terminalId, 'securekey.next'), () => randomBytes(32));
+  }
+
+  async hasNextSecurekey(terminalId: string): Promise<boolean> {
+    return (await readFileIfThere(this.at('terminals', terminalId, 'securekey.next'))) !== undefined;
+  }
+
+  /** The next securekey takes the place of the one in use, in one step. */
+  adoptSecurekey(terminalId: string): Promise<void> {
+    return rename(this.at('terminals', terminalId, 'securekey.next'), this.at('terminals', terminalId, 'securekey'));
   }
 
   /** 32 bytes under which the terminal's markers are authenticated; outlives a new securekey. */

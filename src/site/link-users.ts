@@ -1,6 +1,9 @@
 /**
  * Tokens for peers that dial this site: one per link and dialling user, kept so that every report says the same text
  * until the user changes. The peer holds the private half; a token alone opens nothing.
+ *
+ * A user whose link is gone is revoked in the account for as long as it is gone: its leaf connection is closed, and its token
+ * opens none again.
  */
 import { encodeUserJwt, isPublicKey, readJwt } from '../trust/index.ts';
 import type { SiteDir } from './dir.ts';
@@ -12,21 +15,52 @@ export interface LinkCredential {
   userJwt: string;
 }
 
-const fileName = 'nats/link-users.json';
+export interface LinkUsers {
+  credentials: LinkCredential[];
+  /** by account as in keys/: users (U…) that are let in no more, with the second up to which their tokens count for nothing */
+  revocations: ReadonlyMap<string, Record<string, number>>;
+}
 
-export async function issueLinkUsers(dir: SiteDir, sides: LinkSide[]): Promise<LinkCredential[]> {
-  const kept = (await dir.readJson<Record<string, string>>(fileName)) ?? {};
-  const next: Record<string, string> = {};
+/** as kept on disk */
+interface Kept {
+  /** token by link id */
+  issued: Record<string, { account: string; user: string; userJwt: string }>;
+  revoked: Record<string, Record<string, number>>;
+}
+
+const fileName = 'nats/link-tokens.json';
+
+export async function issueLinkUsers(dir: SiteDir, sides: LinkSide[], nowMs: number): Promise<LinkUsers> {
+  const kept = (await dir.readJson<Kept>(fileName)) ?? { issued: {}, revoked: {} };
+  const issued: Kept['issued'] = {};
   for (const side of sides) {
-    if (side.isDialer || side.dialerUser === null || !isPublicKey('user', side.dialerUser)) continue;
-    const account = await dir.key(side.account, 'account');
-    const present = kept[side.linkId];
-    const claims = present === undefined ? undefined : readJwt(present);
-    const isCurrent = claims?.subject === side.dialerUser && claims.issuer === account.getPublicKey();
-    next[side.linkId] = present !== undefined && isCurrent ? present : await issue(side, account);
+    const { isDialer, dialerUser: user, linkId, account } = side;
+    if (isDialer || user === null || !isPublicKey('user', user)) continue;
+    const signer = await dir.key(account, 'account');
+    const present = kept.issued[linkId];
+    const claims = present === undefined ? undefined : readJwt(present.userJwt);
+    const isCurrent = claims?.subject === user && claims.issuer === signer.getPublicKey();
+    const userJwt = present !== undefined && isCurrent ? present.userJwt : await issue(side, signer);
+    issued[linkId] = { account, user, userJwt };
   }
+  const next: Kept = { issued, revoked: revocationsOf(kept, issued, Math.ceil(nowMs / 1000)) };
   if (JSON.stringify(next) !== JSON.stringify(kept)) await dir.writeJson(fileName, next);
-  return Object.entries(next).map(([linkId, userJwt]) => ({ linkId, userJwt }));
+  const credentials = Object.entries(issued).map(([linkId, { userJwt }]) => ({ linkId, userJwt }));
+  return { credentials, revocations: new Map(Object.entries(next.revoked)) };
+}
+
+/** Who was let in and is not any more; who is again is off the list. */
+function revocationsOf(kept: Kept, issued: Kept['issued'], second: number): Kept['revoked'] {
+  const current = new Set(Object.values(issued).map(({ account, user }) => `${account} ${user}`));
+  const gone = [
+    ...Object.entries(kept.revoked).flatMap(([account, users]) =>
+      Object.entries(users).map(([user, at]) => ({ account, user, at })),
+    ),
+    ...Object.values(kept.issued).map(({ account, user }) => ({ account, user, at: second })),
+  ].filter(({ account, user }) => !current.has(`${account} ${user}`));
+  const revoked: Kept['revoked'] = {};
+  for (const { account, user, at } of gone) revoked[account] = { [user]: at, ...revoked[account] };
+  return revoked;
 }
 
 function issue(side: LinkSide, account: Parameters<typeof encodeUserJwt>[2]): Promise<string> {

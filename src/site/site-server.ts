@@ -10,6 +10,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { Snapshot } from '../api/snapshot.ts';
 import { retryForever } from '../backoff.ts';
+import { systemClock } from '../clock.ts';
 import { BusError, isBusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { type FindOptions, isHealthy, type LeafRemote, type RunningServer, reloadServer } from '../server/index.ts';
@@ -185,7 +186,8 @@ export class SiteServer {
     const scopes = await appScopes(this.#dir, snapshot, (customer, app) =>
       appRights(customer, app, (id) => ready.has(id)),
     );
-    const desired = desiredAccounts(snapshot, (customerId) => scopes.get(customerId) ?? []);
+    const linkUsers = await issueLinkUsers(this.#dir, sides, systemClock.wallMs());
+    const desired = desiredAccounts(snapshot, (customerId) => scopes.get(customerId) ?? [], linkUsers.revocations);
     const changed = await accounts.push(system, desired);
     const problems = await this.#configure(snapshot, sides);
     const removed = problems.some((p) => p.code === 'E_SERVER_REFUSED') ? [] : await accounts.prune(system, desired);
@@ -196,7 +198,7 @@ export class SiteServer {
     if (changed.length + removed.length > 0)
       this.#log.info({ event: 'site.accounts', changed, removed }, 'accounts follow the snapshot');
     return {
-      linkCredentials: await issueLinkUsers(this.#dir, sides),
+      linkCredentials: linkUsers.credentials,
       apps: await writeAppCreds(this.#dir, snapshot),
       problems,
     };

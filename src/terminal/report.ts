@@ -4,7 +4,7 @@
  */
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { SiteReport } from '../api/methods.ts';
-import type { SnapshotGroup } from '../api/snapshot.ts';
+import type { SnapshotCustomer, SnapshotGroup } from '../api/snapshot.ts';
 import { systemClock } from '../clock.ts';
 import { isBusError } from '../errors.ts';
 import { natsCall } from '../nats/index.ts';
@@ -83,8 +83,16 @@ async function reportGroup(
   const progress = runtime.progress(group.id);
   if (progress === null) return null;
   const outgoing = Math.max(0, lastSeq - progress.floor);
-  const reason = outgoing > 0 ? progress.reason : '';
+  const reason = outgoing > 0 ? (barredReason(terminal.customer, progress.terminalId) ?? progress.reason) : '';
   return { ...ids, outgoing, pending: 0, unacked: 0, assigned: progress.terminalId, reason };
+}
+
+/** Why nothing of the customer goes to that terminal, whatever the links do. */
+function barredReason(customer: SnapshotCustomer, terminalId: string | null): string | undefined {
+  if (customer.frozen === 'suspended') return 'the customer is suspended';
+  if (customer.frozen === 'revoked') return 'this terminal is revoked';
+  const assigned = customer.terminals.find(({ id }) => id === terminalId);
+  return assigned?.isRevoked ? `terminal ${assigned.site} is revoked` : undefined;
 }
 
 async function quietly<T>(call: () => Promise<T>): Promise<T | null> {

@@ -89,6 +89,10 @@ export class Ledger {
     this.#lastMs = performance.now();
   }
 
+  has(id: string): boolean {
+    return this.#places.has(id);
+  }
+
   get delivered(): number {
     return this.#places.size;
   }
@@ -145,7 +149,8 @@ const maxUnderWay = 400;
 /** Publishes at a steady rate until stopped. */
 export async function startPublisher(lab: TestLab, options: PublisherOptions): Promise<Load> {
   const { app, subject, perSecond, ledger, sizeOf = () => 64 } = options;
-  const nc = await lab.connect(app);
+  // an application that is let in again goes on
+  const nc = await lab.connect(app, { ignoreAuthErrorAbort: true });
   const js = jetstream(nc, { timeout: 5_000 });
   const run = Math.random().toString(36).slice(2, 8);
   const underWay = new Set<Promise<void>>();
@@ -185,7 +190,7 @@ export async function startPublisher(lab: TestLab, options: PublisherOptions): P
 
 /** Consumes a group until stopped, through restarts of its server. */
 export async function startConsumer(lab: TestLab, app: string, group: string, ledger: Ledger): Promise<Load> {
-  const nc = await lab.connect(app);
+  const nc = await lab.connect(app, { ignoreAuthErrorAbort: true });
   const [, durable = ''] = group.split('@');
   const site = lab.info.apps[app]?.nats ?? '';
   let isStopped = false;
@@ -256,6 +261,8 @@ export interface RawClient {
   publish(subject: string | Uint8Array, payload: string): void;
   /** resolves when the server has read everything */
   flush(): Promise<void>;
+  /** the server has closed the connection */
+  isCut(): boolean;
   close(): void;
 }
 
@@ -267,10 +274,15 @@ export async function rawClient(lab: TestLab, app: string): Promise<RawClient> {
   const seed = /BEGIN USER NKEY SEED-+\s+(\S+)/.exec(text)?.[1] ?? '';
   const socket = connectTcp(Number(new URL(nats).port), '127.0.0.1');
   let heard = '';
+  socket.on('error', () => undefined);
   socket.on('data', (bytes) => {
     heard += bytes.toString('latin1');
   });
-  const hears = (what: string): Promise<void> => until(`the server says ${what}`, () => heard.includes(what));
+  const hears = (what: string): Promise<void> =>
+    until(`the server says ${what}`, () => {
+      if (!heard.includes(what) && socket.destroyed) throw new Error(`the server closed the connection: ${heard}`);
+      return heard.includes(what);
+    });
   await hears('\r\n');
   const { nonce } = JSON.parse(heard.slice('INFO '.length)) as { nonce: string };
   const sig = Buffer.from(fromSeed(Buffer.from(seed)).sign(Buffer.from(nonce))).toString('base64url');
@@ -288,6 +300,7 @@ export async function rawClient(lab: TestLab, app: string): Promise<RawClient> {
       );
     },
     flush,
+    isCut: () => socket.destroyed,
     close: () => socket.destroy(),
   };
 }

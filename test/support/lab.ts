@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { credsAuthenticator, type NatsConnection } from '@nats-io/nats-core';
+import { type ConnectionOptions, credsAuthenticator, type NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import {
   connect as connectOlder,
@@ -23,7 +23,10 @@ export interface TestLab {
   dir: string;
   info: LabInfo;
   /** a client of the current generation, as `customer/app` */
-  connect(app: string): Promise<NatsConnection>;
+  connect(
+    app: string,
+    options?: Pick<ConnectionOptions, 'ignoreAuthErrorAbort' | 'reconnect'>,
+  ): Promise<NatsConnection>;
   /** a client of the `nats` 2.x generation */
   connectOlder(app: string): Promise<OlderConnection>;
 }
@@ -72,9 +75,9 @@ export function testLab(dir: string, info: LabInfo, connections: { close(): Prom
   return {
     dir,
     info,
-    connect: async (app) => {
+    connect: async (app, options = {}) => {
       const { servers, creds } = await access(app);
-      return kept(await connect({ servers, authenticator: credsAuthenticator(creds), ...patience }));
+      return kept(await connect({ servers, authenticator: credsAuthenticator(creds), ...patience, ...options }));
     },
     connectOlder: async (app) => {
       const { servers, creds } = await access(app);
@@ -83,7 +86,12 @@ export function testLab(dir: string, info: LabInfo, connections: { close(): Prom
   };
 }
 
-/** An admin's client of the lab's control plane; the caller closes it. */
-export function adminOf(lab: TestLab): Promise<ControlClient> {
-  return createAdminClient(join(lab.dir, 'control'));
+/** An admin's client of the lab's control plane, with patience for a busy machine; the caller closes it. */
+export async function adminOf(lab: TestLab): Promise<ControlClient> {
+  const client = await createAdminClient(join(lab.dir, 'control'));
+  return {
+    call: (method, request, options) => client.call(method, request, { timeoutMs: 60_000, ...options }),
+    onNotice: (callback) => client.onNotice(callback),
+    close: () => client.close(),
+  };
 }

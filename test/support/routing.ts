@@ -40,6 +40,8 @@ export function customerOf(
       signKey,
       linkUser: null,
       isDraining: false,
+      isRevoked: false,
+      isRekeyWanted: false,
     };
   });
   const links = Object.entries(edges).map(([ends, cost]) => {
@@ -71,6 +73,7 @@ export function customerOf(
     id: idOf('customer'),
     name: 'acme',
     isolateApps: false,
+    frozen: null,
     terminalId: terminals[0]!.id,
     terminals,
     links,

@@ -89,6 +89,8 @@ export async function meshCustomer(name: string, sites: TestSite[]): Promise<Tes
         signKey: null,
         linkUser,
         isDraining: false,
+        isRevoked: false,
+        isRekeyWanted: false,
       };
     }),
   );
@@ -96,6 +98,7 @@ export async function meshCustomer(name: string, sites: TestSite[]): Promise<Tes
     id: randomUUID(),
     name,
     isolateApps: false,
+    frozen: null,
     terminals,
     links: [],
     topics: [],
@@ -153,7 +156,13 @@ export function newTopic(
 
 export function newApp(name: string, publish: string[], consume: string[]): SnapshotApp {
   const groups = consume.map((text) => text.split('@') as [string, string]);
-  return { id: randomUUID(), name, publish, consume: groups.map(([topic, group]) => ({ topic, group })) };
+  return {
+    id: randomUUID(),
+    name,
+    credential: 0,
+    publish,
+    consume: groups.map(([topic, group]) => ({ topic, group })),
+  };
 }
 
 /** What `site` is told of the customers that have a terminal there. */
