@@ -15,6 +15,7 @@ export const nouns: Record<string, Noun> = {
   link: { summary: 'a connection between two terminals of a customer', load: () => import('./link/index.ts') },
   topic: { summary: 'what is sent', load: () => import('./topic/index.ts') },
   group: { summary: 'who must receive a topic', load: () => import('./group/index.ts') },
+  ticket: { summary: 'who may seal what until when', load: () => import('./ticket/index.ts') },
   app: { summary: "an application's credential and rights", load: () => import('./app/index.ts') },
   route: { summary: 'which way messages would take', load: () => import('./route/index.ts') },
   routes: { summary: 'which way messages take now', load: () => import('./bus/routes.ts') },

@@ -13,6 +13,8 @@ const statements = [
     add column is_revoked boolean not null default false,
     add column credential integer not null default 0 check (credential >= 0)`,
   'alter table tickets add column revoked_at timestamptz',
+  // a ticket of the topic from before that moment is used no more, and asked about again
+  'alter table topics add column tickets_since timestamptz',
 ];
 
 export async function up(db: Kysely<unknown>): Promise<void> {

@@ -25,6 +25,22 @@ const keyVersionSchema = z.strictObject({
   liveTickets: z.number().int(),
 });
 
+const ticketSchema = z.strictObject({
+  /** hex */
+  ticketId: z.string(),
+  /** `customer/topic` */
+  topic: z.string(),
+  /** where its terminal is, null when that is gone */
+  site: name.nullable(),
+  epoch,
+  issuedAt: time,
+  expiresAt: time,
+  state: z.enum(['live', 'expired', 'revoked']),
+  sealed: z.number().int(),
+  /** terminals that asked for it anew after its end */
+  renewals: z.number().int(),
+});
+
 export const keyMethods = {
   /** a new version of the topic's key seals from now on */
   'key.rotate': {
@@ -44,6 +60,22 @@ export const keyMethods = {
         destroyAfterMs: z.number().int(),
       }),
     }),
+  },
+  'ticket.list': {
+    caller: 'admin',
+    request: z.strictObject({
+      customer: name.optional(),
+      topic: name.optional(),
+      isLive: z.boolean(),
+      limit: z.number().int().min(1).max(1_000),
+    }),
+    response: z.strictObject({ tickets: z.array(ticketSchema) }),
+  },
+  /** one ticket, or all of a topic: they open nothing from now on, and senders take new ones */
+  'ticket.revoke': {
+    caller: 'admin',
+    request: z.union([z.strictObject({ ticketId: z.string().max(64) }), z.strictObject(topic)]),
+    response: z.strictObject({ revoked: z.number().int(), version: z.number().int() }),
   },
   /** what the version sealed stays closed for ever; refused before its grace is over unless forced */
   'key.destroy': {

@@ -345,6 +345,7 @@ export const onceMethods: ReadonlySet<MethodName> = new Set([
   'bus.apply',
   'key.rotate',
   'key.destroy',
+  'ticket.revoke',
   'terminal.revoke',
   'site.revoke',
   'terminal.rekey',

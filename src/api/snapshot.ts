@@ -93,6 +93,8 @@ export const snapshotSchema = z.strictObject({
           dedupeMs: z.number().int(),
           /** version of the topic's key that seals, null until the first ticket; tickets of an older one are not used */
           keyEpoch: z.number().int().nullable().default(null),
+          /** tickets from before that moment of the service's clock, ms since 1970, are used no more; null: none was revoked */
+          ticketsSinceMs: z.number().nullable().default(null),
           groups: z.array(
             z.strictObject({
               id,

@@ -23,7 +23,7 @@ import {
 } from './admin-handlers.ts';
 import { actorOf, type Caller } from './authorize.ts';
 import type { HandlerContext, Handlers } from './context.ts';
-import { destroyKey, listKeys, rotateKey } from './key-handlers.ts';
+import { destroyKey, listKeys, listTicketRows, revokeTicketRows, rotateKey } from './key-handlers.ts';
 import { rekeyTerminal, revokeApp, revokeTerminal, revokeWholeSite, suspendCustomer } from './revoke-handlers.ts';
 import {
   answerTrace,
@@ -50,6 +50,8 @@ const handlers: Handlers = {
   'key.rotate': rotateKey,
   'key.versions': listKeys,
   'key.destroy': destroyKey,
+  'ticket.list': listTicketRows,
+  'ticket.revoke': revokeTicketRows,
   'terminal.revoke': revokeTerminal,
   'site.revoke': revokeWholeSite,
   'terminal.rekey': rekeyTerminal,

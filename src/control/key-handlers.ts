@@ -1,7 +1,19 @@
 /** What admins ask for about keys: versions of topic keys, rotation, destruction. */
 import { BusError } from '../errors.ts';
 import { destroyTopicKey, graceMs, listKeyVersions, rotateTopicKey } from '../keys/service.ts';
-import { listTopics, type Registry, readConsistently, type Topic } from '../registry/index.ts';
+import {
+  appendAudit,
+  bumpVersion,
+  findTopicPath,
+  listTickets,
+  listTopics,
+  lockBus,
+  type Registry,
+  readConsistently,
+  revokeTickets,
+  type Topic,
+  topicOfTicket,
+} from '../registry/index.ts';
 import { actorOf } from './authorize.ts';
 import type { Handler } from './context.ts';
 
@@ -27,6 +39,39 @@ export const destroyKey: Handler<'key.destroy'> = async ({ keyVersions }, { requ
   const change = { topicId, actor: actorOf(caller), reason: 'asked', epoch, isForced: force };
   return destroyTopicKey(keyVersions, db, change);
 };
+
+export const listTicketRows: Handler<'ticket.list'> = async ({ db, keyVersions: { now } }, { request }) => {
+  const { customer, topic, isLive, limit } = request;
+  const topicId =
+    customer === undefined || topic === undefined ? undefined : (await topicOf(db, { customer, topic })).id;
+  const rows = await listTickets(db, now, { topicId, isLive, limit });
+  return {
+    tickets: rows.map(({ id, issuedAt, expiresAt, revokedAt, isLive, ...row }) => ({
+      ticketId: id.toString('hex'),
+      ...row,
+      issuedAt: issuedAt.toISOString(),
+      expiresAt: expiresAt.toISOString(),
+      state: revokedAt !== null ? ('revoked' as const) : isLive ? ('live' as const) : ('expired' as const),
+    })),
+  };
+};
+
+export const revokeTicketRows: Handler<'ticket.revoke'> = async ({ keyVersions: { now } }, { request, caller, db }) => {
+  await lockBus(db);
+  const id = 'ticketId' in request ? ticketIdOf(request.ticketId) : undefined;
+  const topicId = 'topic' in request ? (await topicOf(db, request)).id : await topicOfTicket(db, id ?? Buffer.alloc(0));
+  if (topicId === undefined) throw new BusError('E_UNKNOWN_NOUN', 'there is no such ticket');
+  const revoked = await revokeTickets(db, now, { topicId, ...(id && { id }) });
+  const noun = await findTopicPath(db, topicId);
+  const details = { revoked, ...(id && { ticketId: id.toString('hex') }) };
+  await appendAudit(db, { actor: actorOf(caller), action: 'ticket.revoke', noun, details });
+  return { revoked, version: await bumpVersion(db) };
+};
+
+function ticketIdOf(text: string): Buffer {
+  if (/^[0-9a-f]{32}$/.test(text)) return Buffer.from(text, 'hex');
+  throw new BusError('E_USAGE', 'a ticket is named by 32 hexadecimal digits, see mbus ticket ls');
+}
 
 function versionInfo(version: Awaited<ReturnType<typeof listKeyVersions>>[number]) {
   const { epoch, createdAt, retiredAt, destroyedAt, destroyDueAt, sealed, liveTickets } = version;

@@ -100,7 +100,11 @@ export class Arrivals {
 
   async #open(manifest: Manifest, topic: SnapshotTopic, sealed: Uint8Array): Promise<BusMessage[]> {
     const { first, last, flow, envelopeId } = manifest;
-    const opened = await this.#options.opener.open(sealed, { topicId: flow.topicId, originId: flow.originId });
+    const opened = await this.#options.opener.open(sealed, {
+      topicId: flow.topicId,
+      originId: flow.originId,
+      ticketsSinceMs: topic.ticketsSinceMs,
+    });
     if (Buffer.compare(opened.envelopeId, envelopeId) !== 0) {
       throw new BusError('E_ENVELOPE_BAD', 'manifest and envelope do not belong together');
     }

@@ -37,7 +37,8 @@ export {
   type Terminal,
   type TerminalPublicKeys,
 } from './terminals.ts';
+export { listTickets, revokeTickets, topicOfTicket } from './ticket-list.ts';
 export { type DatabaseNow, databaseNow } from './tickets.ts';
 export { createToken, deleteOldTokens, type EnrolmentToken, takeToken, tokenLifeMs } from './tokens.ts';
-export { listTopics, type Topic } from './topics.ts';
+export { findTopicPath, listTopics, type Topic } from './topics.ts';
 export { insertTrace, listTraces, putTraceHops, readTrace } from './traces.ts';

@@ -105,6 +105,8 @@ export interface TopicsTable {
   /** the topic gets a new key version when the one in use is that old, or has sealed that many messages */
   rotate_after_ms: number;
   rotate_after_messages: number;
+  /** tickets from before that moment are used no more */
+  tickets_since: Date | null;
 }
 
 export interface GroupsTable {

@@ -14,6 +14,8 @@ export interface Topic {
   dedupeMs: number;
   rotateAfterMs: number;
   rotateAfterMessages: number;
+  /** ms since 1970; null when no ticket was ever revoked */
+  ticketsSinceMs: number | null;
 }
 
 const columns = [
@@ -30,7 +32,7 @@ const columns = [
 ] as const;
 
 export async function listTopics(db: Registry, customerIds?: readonly string[]): Promise<Topic[]> {
-  let query = db.selectFrom('topics').select(columns).orderBy('name');
+  let query = db.selectFrom('topics').select(columns).select('tickets_since').orderBy('name');
   if (customerIds) query = query.where('customer_id', 'in', [...customerIds]);
   const rows = await query.execute();
   return rows.map((row) => ({
@@ -44,6 +46,7 @@ export async function listTopics(db: Registry, customerIds?: readonly string[]):
     dedupeMs: row.dedupe_ms,
     rotateAfterMs: row.rotate_after_ms,
     rotateAfterMessages: row.rotate_after_messages,
+    ticketsSinceMs: row.tickets_since?.getTime() ?? null,
   }));
 }
 

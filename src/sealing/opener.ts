@@ -29,9 +29,16 @@ interface Opened {
   envelopeId: Uint8Array;
 }
 
+export interface Expected {
+  topicId: string;
+  originId: string;
+  /** of the topic's snapshot: halves of older tickets are asked for again */
+  ticketsSinceMs: number | null;
+}
+
 export interface Opener {
   /** @throws E_ENVELOPE_BAD E_KEY_AWAY E_KEY_BUSY E_KEY_REFUSED E_TICKET_EXPIRED E_TRANSIT_AGE */
-  open(sealed: Uint8Array, expect: { topicId: string; originId: string }): Promise<Opened>;
+  open(sealed: Uint8Array, expect: Expected): Promise<Opened>;
   stop(): void;
 }
 
@@ -42,6 +49,7 @@ interface TicketState {
   secret: { enc: Buffer; value: Buffer } | undefined;
   asking: Promise<Timed<HpkePrivateKey>> | undefined;
   refusal: { error: BusError; untilMs: number } | undefined;
+  askedSinceMs: number | null;
 }
 
 const maxTickets = 1_024;
@@ -65,10 +73,14 @@ class TicketOpener implements Opener {
     this.#sweep = startSweep(options.clock, sweepMs, () => this.#forgetEnded());
   }
 
-  async open(sealed: Uint8Array, expect: { topicId: string; originId: string }): Promise<Opened> {
-    const expectation = { ...expect, customerId: this.#options.customerId };
+  async open(sealed: Uint8Array, expect: Expected): Promise<Opened> {
+    const { topicId, originId, ticketsSinceMs } = expect;
+    const expectation = { topicId, originId, customerId: this.#options.customerId };
     const { envelope, known } = verifySealed(sealed, expectation, (bytes) => this.#known(bytes));
     const state = this.#stateOf(known);
+    // a half that was fetched before tickets were revoked may be one of theirs
+    if (state.askedSinceMs !== ticketsSinceMs) forget(state);
+    state.askedSinceMs = ticketsSinceMs;
     const body = openBody(envelope, await this.#secretOf(state, envelope));
     return { body, createdMs: envelope.createdMs, count: envelope.count, envelopeId: envelope.envelopeId };
   }
@@ -147,7 +159,7 @@ class TicketOpener implements Opener {
 }
 
 function newState(known: KnownCertificate): TicketState {
-  return { known, half: undefined, secret: undefined, asking: undefined, refusal: undefined };
+  return { known, half: undefined, secret: undefined, asking: undefined, refusal: undefined, askedSinceMs: null };
 }
 
 function forget(state: TicketState): void {

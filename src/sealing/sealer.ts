@@ -5,7 +5,7 @@
  *   none ──seal──▶ asking ──answer──▶ held ──half its life gone──▶ held and asking ──answer──▶ held
  *                     └──error──▶ none (thrown to the callers)             └──error──▶ held, asked again, to its end
  *
- * A ticket of an older key version than the topic's snapshot names is not used any more.
+ * A ticket of an older key version than the topic's snapshot names, or from before tickets were revoked, is not used any more.
  *
  * Ends are counted on the monotonic clock from before the request, less a margin. No ticket, no sealing: E_KEY_AWAY
  * or E_KEY_BUSY (retry), E_KEY_REFUSED (park).
@@ -35,7 +35,7 @@ interface Sealed {
   sealed: Buffer;
 }
 
-type SealedTopic = Pick<SnapshotTopic, 'id' | 'strict' | 'keyEpoch'>;
+type SealedTopic = Pick<SnapshotTopic, 'id' | 'strict' | 'keyEpoch' | 'ticketsSinceMs'>;
 
 export interface TicketUsage {
   /** base64url */
@@ -114,16 +114,17 @@ class TicketSealer implements Sealer {
     return value;
   }
 
-  async #ticketOf({ id: topicId, keyEpoch }: SealedTopic): Promise<Timed<SealTicket>> {
+  async #ticketOf({ id: topicId, keyEpoch, ticketsSinceMs }: SealedTopic): Promise<Timed<SealTicket>> {
     const state = this.#stateOf(topicId);
     const now = this.#options.clock.monotonicMs();
     state.lastSealMs = now;
-    const isNewest = (ticket: Timed<SealTicket>): boolean => ticket.value.certificate.epoch >= (keyEpoch ?? 0);
-    if (state.held && now < usableUntil(state.held) && isNewest(state.held)) return state.held;
+    const isUsable = ({ value: { certificate } }: Timed<SealTicket>): boolean =>
+      certificate.epoch >= (keyEpoch ?? 0) && certificate.notBeforeMs > (ticketsSinceMs ?? 0);
+    if (state.held && now < usableUntil(state.held) && isUsable(state.held)) return state.held;
     state.held = undefined;
     const ticket = await this.#ask(topicId, state);
     // the request may have been under way when the version changed
-    return isNewest(ticket) ? ticket : this.#ask(topicId, state);
+    return isUsable(ticket) ? ticket : this.#ask(topicId, state);
   }
 
   #stateOf(topicId: string): TopicState {

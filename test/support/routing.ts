@@ -67,6 +67,7 @@ export function customerOf(
     strict: false,
     dedupeMs: 1,
     keyEpoch: null,
+    ticketsSinceMs: null,
     groups: options.groups ?? [],
   };
   const customer: SnapshotCustomer = {

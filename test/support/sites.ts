@@ -150,7 +150,14 @@ export function newTopic(
     onTerminalLoss: 'wait' as const,
     reassignAfterMs: 3_600_000,
   });
-  const limits = { maxBytes: 1 << 20, maxTransitAgeMs: 3_600_000, strict: false, dedupeMs: 1_000, keyEpoch: null };
+  const limits = {
+    maxBytes: 1 << 20,
+    maxTransitAgeMs: 3_600_000,
+    strict: false,
+    dedupeMs: 1_000,
+    keyEpoch: null,
+    ticketsSinceMs: null,
+  };
   return { id: randomUUID(), name, scope, ...limits, groups: groups.map(group) };
 }
 

@@ -26,6 +26,7 @@ const topic: SnapshotTopic = {
   maxTransitAgeMs: 3_600_000,
   strict: false,
   keyEpoch: null,
+  ticketsSinceMs: null,
   dedupeMs: 1_000,
   groups: [group],
 };

@@ -27,6 +27,7 @@ const topic: SnapshotTopic = {
   strict: false,
   dedupeMs: 1_000,
   keyEpoch: null,
+  ticketsSinceMs: null,
   groups: [],
 };
 

@@ -45,7 +45,8 @@ customers:
 `);
 
 let admin: ControlClient;
-const loads: Load[] = [];
+const publishers: Load[] = [];
+const consumers: Load[] = [];
 const quotes = new Ledger();
 const risks = new Ledger();
 const archived = new Ledger();
@@ -53,16 +54,18 @@ const clean = { lost: [], doubled: [], changed: [] };
 
 beforeAll(async () => {
   admin = await adminOf(lab());
-  loads.push(await startConsumer(lab(), 'globex/wall', 'quote@wall', quotes));
-  loads.push(await startConsumer(lab(), 'acme/risk-engine', 'trade@risk', risks));
-  loads.push(await startPublisher(lab(), { app: 'globex/feed', subject: 'quote.x', perSecond: 100, ledger: quotes }));
+  consumers.push(await startConsumer(lab(), 'globex/wall', 'quote@wall', quotes));
+  consumers.push(await startConsumer(lab(), 'acme/risk-engine', 'trade@risk', risks));
+  publishers.push(
+    await startPublisher(lab(), { app: 'globex/feed', subject: 'quote.x', perSecond: 100, ledger: quotes }),
+  );
   const both = { app: 'acme/exchange', subject: 'trade.x', perSecond: 100, ledger: risks };
-  loads.push(await startPublisher(lab(), both));
+  publishers.push(await startPublisher(lab(), both));
   await until('all flows', () => quotes.delivered > 50 && risks.delivered > 50, 20_000);
 });
 
 afterAll(async () => {
-  await Promise.all(loads.map((load) => load.stop()));
+  await Promise.all([...publishers, ...consumers].map((load) => load.stop()));
   await admin?.close();
 });
 
@@ -121,13 +124,13 @@ test('a revoked terminal gets nothing within two seconds, others go on; register
   const site = join(lab().dir, 'sites', 'virginia');
   await mbusJson(['terminal', 'join', 'acme', '--dir', site], { env: { MBUS_TOKEN: token } });
   const consumer = await startConsumer(lab(), 'acme/archiver', 'trade@archive', archived);
-  loads.push(consumer);
   await until(
     'all of it comes',
     () => risks.acked.size > 0 && [...risks.acked].every((id) => archived.has(id)),
     60_000,
   );
   expect(archived.verdict()).toEqual(clean);
+  await consumer.stop();
 });
 
 test('a terminal that replaces its securekey under load loses and doubles nothing', { timeout: 120_000 }, async () => {
@@ -193,12 +196,7 @@ test('a revoked site is told, cut off, and known no more', { timeout: 120_000 },
 });
 
 test('through all of it nothing that was confirmed was lost or came twice', { timeout: 120_000 }, async () => {
-  for (const load of loads.splice(0).reverse()) if (loads.length >= 0) await load.stop();
-  const again = [
-    await startConsumer(lab(), 'globex/wall', 'quote@wall', quotes),
-    await startConsumer(lab(), 'acme/risk-engine', 'trade@risk', risks),
-  ];
+  for (const publisher of publishers.splice(0)) await publisher.stop();
   expect(await quotes.settle()).toEqual(clean);
   expect(await risks.settle()).toEqual(clean);
-  for (const load of again) await load.stop();
 });

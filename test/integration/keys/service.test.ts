@@ -12,7 +12,7 @@ import { context, decodeSealed, encodeSealedHeader, type SealedEnvelope } from '
 import { wrapInfo } from '../../../src/keys/index.ts';
 import { destroyTopicKey, type KeyService, rotateTopicKey, TopicRoots } from '../../../src/keys/service.ts';
 import { silentLogger } from '../../../src/log.ts';
-import { databaseNow, listAudit } from '../../../src/registry/index.ts';
+import { databaseNow, listAudit, listTickets, revokeTickets } from '../../../src/registry/index.ts';
 import { createOpener, createSealer } from '../../../src/sealing/index.ts';
 import {
   type Actor,
@@ -76,7 +76,7 @@ function optionsOf(actor: Actor, of: KeyService = service) {
 /** A fresh envelope of acme/trade, sealed at tokyo under a ticket of its own. */
 async function sealOne(topicId = trade, actor = tokyo): Promise<SealedEnvelope & { bytes: Buffer }> {
   const sealer = createSealer(optionsOf(actor));
-  const { sealed } = await sealer.seal({ id: topicId, strict: true, keyEpoch: null }, body, {
+  const { sealed } = await sealer.seal({ id: topicId, strict: true, keyEpoch: null, ticketsSinceMs: null }, body, {
     count: 1,
     compress: false,
   });
@@ -87,7 +87,7 @@ async function sealOne(topicId = trade, actor = tokyo): Promise<SealedEnvelope &
 async function openOne(sealed: Uint8Array, actor = frankfurt, of = service): Promise<Buffer> {
   const opener = createOpener(optionsOf(actor, of));
   try {
-    return (await opener.open(sealed, { topicId: trade, originId: tokyo.terminalId })).body;
+    return (await opener.open(sealed, { topicId: trade, originId: tokyo.terminalId, ticketsSinceMs: null })).body;
   } finally {
     opener.stop();
   }
@@ -216,7 +216,7 @@ describe('an opening half (K2)', () => {
     const moment = sql<Date>`'2031-05-05T10:00:00Z'::timestamptz`;
     const at = (now: RawBuilder<Date>): KeyService => bus.service({ now });
     const sealer = createSealer(optionsOf(tokyo, at(moment)));
-    const { sealed } = await sealer.seal({ id: trade, strict: true, keyEpoch: null }, body, {
+    const { sealed } = await sealer.seal({ id: trade, strict: true, keyEpoch: null, ticketsSinceMs: null }, body, {
       count: 1,
       compress: false,
     });
@@ -235,7 +235,7 @@ describe('an opening half (K2)', () => {
     await bus.db.transaction().execute(async (trx) => {
       const within = bus.service({ db: trx, ticketLifeMs: 400 });
       const sealer = createSealer(optionsOf(tokyo, within));
-      const { sealed } = await sealer.seal({ id: trade, strict: true, keyEpoch: null }, body, {
+      const { sealed } = await sealer.seal({ id: trade, strict: true, keyEpoch: null, ticketsSinceMs: null }, body, {
         count: 1,
         compress: false,
       });
@@ -267,6 +267,23 @@ describe('an opening half (K2)', () => {
     await expect(frankfurt.keys.unwrap(bytes, infoFor(request.nonce))).resolves.toHaveLength(32);
     await expect(frankfurt.keys.unwrap(bytes, infoFor(later))).rejects.toMatchObject({ code: 'E_ENVELOPE_BAD' });
     await expect(virginia.keys.unwrap(bytes, infoFor(request.nonce))).rejects.toMatchObject({ code: 'E_ENVELOPE_BAD' });
+  });
+});
+
+describe('a revoked ticket', () => {
+  test('opens nothing from then on, is not renewed, and leaves other tickets alone', async () => {
+    const [sealed, other] = [await sealOne(), await sealOne()];
+    const revoked = await revokeTickets(bus.db, databaseNow, { topicId: trade, id: sealed.ticketId });
+    expect(revoked).toBe(1);
+    await expect(open(frankfurt, sealed)).rejects.toMatchObject(refused);
+    await expect(reticket(frankfurt, sealed.header)).rejects.toMatchObject(refused);
+    await expect(open(frankfurt, other)).resolves.toBeDefined();
+    const [listed] = (await listTickets(bus.db, databaseNow, { topicId: trade, isLive: false, limit: 10 })).filter(
+      ({ id }) => id.equals(sealed.ticketId),
+    );
+    expect(listed).toMatchObject({ topic: 'acme/trade', site: 'tokyo', isLive: false, revokedAt: expect.any(Date) });
+    const living = await listTickets(bus.db, databaseNow, { topicId: trade, isLive: true, limit: 1000 });
+    expect(living.some(({ id }) => id.equals(sealed.ticketId))).toBe(false);
   });
 });
 

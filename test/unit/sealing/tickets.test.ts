@@ -11,10 +11,10 @@ const terminals = {
   [ids.origin]: deriveTerminalKeys(fixedBytes('origin', 32)),
   [ids.destination]: deriveTerminalKeys(fixedBytes('destination', 32)),
 };
-const topic = { id: ids.topic, strict: false, keyEpoch: null };
+const topic = { id: ids.topic, strict: false, keyEpoch: null, ticketsSinceMs: null };
 const body = Buffer.from('a body');
 const once = { count: 1, compress: false };
-const expected = { topicId: ids.topic, originId: ids.origin };
+const expected = { topicId: ids.topic, originId: ids.origin, ticketsSinceMs: null };
 const away = new BusError('E_TIMEOUT', 'nobody answers');
 const minute = 60_000;
 
@@ -72,6 +72,19 @@ describe('a sealer', () => {
     expect(decodeSealed(first).epoch).toBe(1);
     expect(decodeSealed(second!).epoch).toBe(2);
     expect(ticketOf(third!)).toBe(ticketOf(second!));
+  });
+
+  test('takes a new ticket after tickets were revoked, and an opener asks about the old one again', async () => {
+    const first = await sealOne();
+    await opener.open(first, expected);
+    const revoked = { ...topic, ticketsSinceMs: clock.wallMs() };
+    await clock.advance(1_000);
+    const { sealed } = await sealer.seal(revoked, body, once);
+    expect(ticketOf(sealed)).not.toBe(ticketOf(first));
+    expect(keys.count('key.open')).toBe(1);
+    const since = { ...expected, ticketsSinceMs: revoked.ticketsSinceMs };
+    for (const each of [first, first, sealed]) await opener.open(each, since);
+    expect(keys.count('key.open')).toBe(3);
   });
 
   test('tells how many messages each ticket has sealed, until a while after its end', async () => {
