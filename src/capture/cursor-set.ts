@@ -98,10 +98,13 @@ export class CursorSet {
     this.#cursors.clear();
   }
 
-  /** Brings the duties in line with the groups that are remote now. */
-  reconcile(groups: RemoteGroup[]): Promise<void> {
+  /**
+   * Brings the duties in line with the groups that are remote now. What is under way for another group goes on while the
+   * group is there, and ends with it.
+   */
+  reconcile(groups: RemoteGroup[], isGroup: (groupId: string) => boolean): Promise<void> {
     return this.#exclusively(async () => {
-      await this.#dropGroups(groups);
+      await this.#dropGroups(groups, isGroup);
       await this.#addGroups(groups);
     });
   }
@@ -135,6 +138,11 @@ export class CursorSet {
 
   receive(groupId: string, terminalId: string, received: RangeSet): void {
     for (const cursor of this.#cursors.values()) cursor.receive(groupId, terminalId, received);
+  }
+
+  /** The terminal signed that it knows the group no more, so nothing for it will be receipted there. */
+  gone(groupId: string, terminalId: string, reason: string): void {
+    for (const cursor of this.#cursors.values()) cursor.gone(groupId, terminalId, reason);
   }
 
   progress(groupId: string): GroupProgress {
@@ -273,10 +281,12 @@ export class CursorSet {
     return kept;
   }
 
-  async #dropGroups(groups: readonly RemoteGroup[]): Promise<void> {
+  async #dropGroups(groups: readonly RemoteGroup[], isGroup: (groupId: string) => boolean): Promise<void> {
     const wanted = new Set(groups.map((group) => group.groupId));
     for (const cursor of [...this.#cursors.values()]) {
-      const left = cursor.duties.filter((duty) => duty.until !== null || wanted.has(duty.groupId));
+      const left = cursor.duties.filter(
+        ({ groupId, until }) => isGroup(groupId) && (until !== null || wanted.has(groupId)),
+      );
       if (left.length === 0) await this.#remove(cursor);
       else if (left.length < cursor.duties.length) await this.#save(cursor, left);
     }

@@ -16,11 +16,12 @@ import type { Clock } from '../clock.ts';
 import { MAX_MESSAGES, RangeSet } from '../envelope/index.ts';
 import { BusError, errorText, isBusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { type DispatchOptions, dispatch } from './dispatch.ts';
 import { boundaryAfter, type Duty, isDue } from './duty.ts';
 import { type CapturedMessage, PullReader, type PullReaderOptions } from './pull-reader.ts';
 import { ReceiptWatch } from './receipt-watch.ts';
 import { SentReserve } from './sent-reserve.ts';
-import type { Shipper } from './shipper.ts';
+import type { ShipProgress, Shipper } from './shipper.ts';
 
 export type CursorState = 'closed' | 'waiting' | 'reading';
 
@@ -74,12 +75,15 @@ export class Cursor {
   readonly #options: CursorOptions;
   readonly #reader: PullReader;
   readonly #done = new Map<string, RangeSet>();
+  /** groups that their terminal says are gone, and how it put it, until the configuration says so too */
+  readonly #gone = new Map<string, string>();
   #duties: Duty[];
   #state: CursorState = 'closed';
   #floor = 0;
   #readPosition = 0;
   #sentUpTo: number;
   readonly #reserve: SentReserve;
+  readonly #dispatch: DispatchOptions;
   #inFlight: InFlight[] = [];
   #outstanding = 0;
   #unstored = 0;
@@ -104,6 +108,14 @@ export class Cursor {
     this.#sentUpTo = options.sentUpTo;
     this.#receipts = new ReceiptWatch(options.clock);
     this.#reserve = new SentReserve(options.reservedUpTo, options.saveSent);
+    this.#dispatch = {
+      shipper: options.shipper,
+      cover: (last) => this.#reserve.cover(last),
+      noteUnsent: options.noteUnsent,
+      floorFor: (duties) => this.#floorFor(duties),
+      goneReason: (groupId) => this.#gone.get(groupId),
+      isReceipted: (duty, seq) => this.#doneOf(duty).has(seq),
+    };
     this.#reader = new PullReader({
       nc: options.nc,
       stream: options.stream,
@@ -201,6 +213,9 @@ export class Cursor {
     for (const groupId of this.#done.keys()) {
       if (!duties.some((duty) => duty.groupId === groupId)) this.#done.delete(groupId);
     }
+    for (const groupId of this.#gone.keys()) {
+      if (!duties.some((duty) => duty.groupId === groupId)) this.#gone.delete(groupId);
+    }
     this.#settle();
     this.reconsider();
   }
@@ -227,6 +242,14 @@ export class Cursor {
     this.#failures = 0;
     this.#settle();
     this.#queuePump();
+  }
+
+  /** The terminal signed that it knows the group no more: what was sent, and what still comes for it, is parked. */
+  gone(groupId: string, terminalId: string, reason: string): void {
+    const isOurs = this.#duties.some((each) => each.groupId === groupId && each.terminalId === terminalId);
+    if (!isOurs || this.#gone.has(groupId)) return;
+    this.#gone.set(groupId, reason);
+    this.#fail(new BusError('E_NOT_YET', `a group is gone: ${reason}`));
   }
 
   /** Duties that hold back the others of this cursor: the window is full and only they are behind. */
@@ -448,11 +471,12 @@ export class Cursor {
     const bytes = taken.reduce((sum, message) => sum + message.size, 0);
     this.#unstored += 1;
     this.#unstoredBytes += bytes;
-    this.#send(entry, taken, duties, generation)
+    const { first, last } = entry;
+    dispatch(this.#dispatch, { first, last, messages: taken, duties }, this.#progressOf(entry, duties, generation))
       .then(
-        (isSent) => {
+        (unsent) => {
           entry.storedAtMs = this.#options.clock.monotonicMs();
-          if (!isSent && generation === this.#generation) this.#pass(entry, duties);
+          if (unsent.length > 0 && generation === this.#generation) this.#pass(entry, unsent);
         },
         (error) => {
           if (generation === this.#generation) this.#fail(error);
@@ -465,40 +489,18 @@ export class Cursor {
       });
   }
 
-  /** Parks what no envelope can hold and ships the rest; false when there was nothing to ship. */
-  async #send(
-    entry: InFlight,
-    taken: readonly CapturedMessage[],
-    duties: readonly Duty[],
-    generation: number,
-  ): Promise<boolean> {
-    const { shipper } = this.#options;
-    const { first, last } = entry;
-    const messages = taken.filter((message) => shipper.isCarriable(message));
-    if (messages.length < taken.length) await shipper.park(taken.filter((message) => !shipper.isCarriable(message)));
-    if (messages.length === 0) {
-      await this.#options.noteUnsent(
-        duties.map(({ groupId }) => groupId),
-        last,
-      );
-      return false;
-    }
-    await this.#reserve.cover(last);
-    await shipper.ship(
-      { first, last, floor: this.#floorFor(duties), messages, duties },
-      {
-        stored: (terminalIds) => {
-          for (const id of terminalIds) entry.unstoredAt.delete(id);
-        },
-        waiting: (reason) => {
-          if (generation === this.#generation) this.#reason = reason;
-        },
-        isWanted: (terminalId) =>
-          generation === this.#generation &&
-          duties.some((duty) => duty.terminalId === terminalId && this.#isOpen(duty, first, last)),
+  #progressOf({ first, last, unstoredAt }: InFlight, duties: readonly Duty[], generation: number): ShipProgress {
+    return {
+      stored: (terminalIds) => {
+        for (const id of terminalIds) unstoredAt.delete(id);
       },
-    );
-    return true;
+      waiting: (reason) => {
+        if (generation === this.#generation) this.#reason = reason;
+      },
+      isWanted: (terminalId) =>
+        generation === this.#generation &&
+        duties.some((duty) => duty.terminalId === terminalId && this.#isOpen(duty, first, last)),
+    };
   }
 
   /** Whether the group is still this cursor's and has no receipt for all of it. */

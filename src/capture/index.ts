@@ -13,4 +13,4 @@ export { CursorSet, type GroupProgress, type RemoteGroup } from './cursor-set.ts
 export { parkMessages } from './parked.ts';
 export type { CapturedMessage } from './pull-reader.ts';
 export { parseAckSubject } from './pull-reader.ts';
-export type { ReceiptTerms, Shipment, ShipProgress, Shipper } from './shipper.ts';
+export type { ParkReason, ReceiptTerms, Shipment, ShipProgress, Shipper } from './shipper.ts';

@@ -1,7 +1,8 @@
 /**
- * Where captured messages go that no envelope can hold: nats-server stores what an application publishes on `trade.*` or
- * on bytes that are no text, but a wildcard or a control character must not travel. They are kept in a stream of the
- * customer's account, newest 256 MiB, for people to look at, and the flow goes on behind them.
+ * Where captured messages go that cannot be delivered. No envelope can hold some: nats-server stores what an application
+ * publishes on `trade.*` or on bytes that are no text, but a wildcard or a control character must not travel. Others were
+ * under way to a group that its terminal says is gone. They are kept in a stream of the customer's account, newest 256 MiB,
+ * with the reason, for people to look at, and the flow goes on behind them.
  */
 import { randomBytes } from 'node:crypto';
 import { DiscardPolicy, type JetStreamManager, StorageType } from '@nats-io/jetstream';
@@ -22,6 +23,7 @@ export async function parkMessages(
   flow: Flow,
   topic: string,
   messages: readonly CapturedMessage[],
+  why: { text: string; group: string | null },
 ): Promise<void> {
   const subject = await parkedSubject(jsm);
   for (const message of messages) {
@@ -30,7 +32,9 @@ export async function parkMessages(
       `Mb-Topic: ${topic}`,
       `Mb-Subject: ${encodeURIComponent(printable(message.subject)).slice(0, 1_024)}`,
       `Mb-Sequence: ${message.seq}`,
-      `Nats-Msg-Id: ${flow.incarnation}-${message.seq}`,
+      `Mb-Reason: ${printable(why.text)}`,
+      ...(why.group === null ? [] : [`Mb-Group: ${why.group}`]),
+      `Nats-Msg-Id: ${flow.incarnation}-${message.seq}${why.group === null ? '' : `-${why.group}`}`,
     ];
     const headers = headersFromBytes(headerBlock(`${lines}${ours.join('\r\n')}\r\n`));
     const reply = await natsCall(`park a message of ${topic}`, () =>

@@ -34,6 +34,14 @@ export interface ReceiptTerms {
   shortPatienceMs: number;
 }
 
+/** Why messages are not delivered. */
+export interface ParkReason {
+  /** for people */
+  text: string;
+  /** the group that does not get them; null: no group at another site does */
+  groupId: string | null;
+}
+
 /** The next stages, as a cursor sees them. */
 export interface Shipper {
   isReachable(terminalId: string): boolean;
@@ -44,8 +52,8 @@ export interface Shipper {
   noReceipt(terminalId: string): void;
   /** whether an envelope can hold the message: nats-server stores subjects that none can */
   isCarriable(message: CapturedMessage): boolean;
-  /** puts messages that no envelope can hold where people find them; resolves when they are safe */
-  park(messages: readonly CapturedMessage[]): Promise<void>;
+  /** puts messages that cannot be delivered where people find them; resolves when they are safe */
+  park(messages: readonly CapturedMessage[], why: ParkReason): Promise<void>;
   /** resolves once every next hop holds the shipment; asks a busy one again until the shipment is not wanted any more */
   ship(shipment: Shipment, progress: ShipProgress): Promise<void>;
 }

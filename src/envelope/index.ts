@@ -16,6 +16,7 @@ export { type Manifest, readManifest, signManifest } from './manifest.ts';
 export { decodeMarker, encodeMarker } from './marker.ts';
 export { RangeSet } from './ranges.ts';
 export { type Receipt, readReceipt, signReceipt } from './receipt.ts';
+export { type Release, readRelease, signRelease } from './release.ts';
 export {
   decodeSealed,
   encodeSealedHeader,

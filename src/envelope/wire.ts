@@ -41,6 +41,8 @@ export const MAX_CONTROL_BYTES = 64 * 1024;
 export const context = {
   manifest: 'mbus/1/manifest',
   receipt: 'mbus/1/receipt',
+  /** a transit terminal's word that it gave an envelope up */
+  release: 'mbus/1/release',
   /** signature over the SHA-256 of the envelope */
   envelope: 'mbus/1/envelope',
   certificate: 'mbus/1/certificate',

@@ -1,13 +1,14 @@
 /**
- * What a terminal does for the others of its customer: the transit cache with its forwarder, the receipts on their way back,
- * and the log of paths. Every terminal sends receipts and notes paths; only one that may carry has a cache.
+ * What a terminal does for the others of its customer: the transit cache with its forwarder, receipts and release notes on
+ * their way back, and the log of paths. Every terminal sends receipts and notes paths; only one that may carry has a cache.
  */
 import type { SnapshotCustomer } from '../api/snapshot.ts';
 import type { Clock } from '../clock.ts';
+import type { SignFn } from '../envelope/index.ts';
 import type { Logger } from '../log.ts';
 import type { Routes } from '../routing/index.ts';
 import type { SiteServer } from '../site/index.ts';
-import { type LinkSession, PathLog, ReceiptBook, Transit, TransitCache } from '../transit/index.ts';
+import { type LinkSession, PathLog, ReceiptBook, ReleaseNotes, Transit, TransitCache } from '../transit/index.ts';
 import type { TerminalMetrics } from './terminal-metrics.ts';
 
 export interface CarryingOptions {
@@ -15,6 +16,7 @@ export interface CarryingOptions {
   customer: SnapshotCustomer;
   routes: Routes;
   sessions: ReadonlyMap<string, LinkSession>;
+  sign: SignFn;
   metrics: TerminalMetrics;
   clock: Clock;
   log: Logger;
@@ -26,6 +28,7 @@ const defaultMaxBytes = 1024 * 1024 * 1024;
 
 export class Carrying {
   readonly receipts: ReceiptBook;
+  readonly notes: ReleaseNotes;
   readonly paths = new PathLog();
   readonly #options: CarryingOptions;
   #customer: SnapshotCustomer;
@@ -33,14 +36,13 @@ export class Carrying {
   #close: () => Promise<void> = async () => undefined;
 
   constructor(options: CarryingOptions) {
-    const { customer, routes, sessions } = options;
+    const { customer, routes, sessions, sign } = options;
     this.#options = options;
     this.#customer = customer;
-    this.receipts = new ReceiptBook({
-      terminalId: customer.terminalId,
-      routes,
-      note: (linkId, frame) => sessions.get(linkId)?.note(frame),
-    });
+    const note = (linkId: string, frame: Uint8Array): void => sessions.get(linkId)?.note(frame);
+    const { id: customerId, terminalId } = customer;
+    this.receipts = new ReceiptBook({ terminalId, routes, note });
+    this.notes = new ReleaseNotes({ customerId, terminalId, sign, routes, note });
   }
 
   /** null while this terminal carries nothing for others */
@@ -84,6 +86,7 @@ export class Carrying {
         released: () => metrics.transitReleased.inc(labels),
         usedBytes: (bytes) => metrics.transitUsed.set(labels, bytes),
       },
+      onReleased: (index, terminalId) => this.notes.tell(index, terminalId),
       isTerminal: (terminalId) => this.#customer.terminals.some(({ id }) => id === terminalId),
       clock,
       log,

@@ -1,7 +1,7 @@
 /**
  * The way into a terminal: frames from its links. What is for this terminal goes to arrival, what is for others to transit,
  * and a frame is answered only after both hold it. What arrival stored goes back to the origin as a signed receipt; a receipt
- * for this terminal goes to the cursors of its flow, one for another is kept and sent on.
+ * for this terminal goes to the cursors of its flow, one for another is kept and sent on; a release note goes the same way.
  *
  * Head and path of a frame are unsigned: they only save useless sending. Destinations count where the signed manifest
  * assigns them a group.
@@ -14,14 +14,16 @@ import {
   type Manifest,
   type PublicKeyLike,
   type Receipt,
+  type Release,
   readManifest,
   readReceipt,
+  readRelease,
   type SignFn,
   signReceipt,
 } from '../envelope/index.ts';
 import { BusError, isBusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { PathLog, ReceiptBook, Transit } from '../transit/index.ts';
+import type { PathLog, ReceiptBook, ReleaseNotes, Transit } from '../transit/index.ts';
 import type { TerminalMetrics } from './terminal-metrics.ts';
 
 export interface InboundOptions {
@@ -32,6 +34,7 @@ export interface InboundOptions {
   /** null: this terminal carries nothing for others */
   transit: () => Transit | null;
   receipts: ReceiptBook;
+  notes: ReleaseNotes;
   paths: PathLog;
   sign: SignFn;
   signKeyOf: (terminalId: string) => PublicKeyLike | undefined;
@@ -40,11 +43,13 @@ export interface InboundOptions {
   snapshotVersion: () => number;
   wallMs: () => number;
   onReceipt: (flow: Flow, receipt: Receipt) => void;
+  /** a terminal on the way gave up an envelope of this one */
+  onRelease: (release: Release) => void;
   metrics: TerminalMetrics;
   log: Logger;
 }
 
-type EnvelopeFrame = Extract<ReturnType<typeof decodeFrame>, { kind: 'envelope' }>;
+type FrameOf<K extends 'envelope' | 'receipt' | 'control'> = Extract<ReturnType<typeof decodeFrame>, { kind: K }>;
 
 /** what arrival stored, and what its frame went around */
 type Answer = Stored & { shun: readonly string[] };
@@ -74,11 +79,14 @@ export class Inbound {
     }
   }
 
-  /** Takes a frame that needs no answer: a receipt. Anything else is dropped and counted. */
+  /** Takes a frame that needs no answer: a receipt or a release note. Anything else is dropped and counted. */
   takeNote(bytes: Uint8Array): void {
     const { metrics, log } = this.#options;
     try {
-      this.#takeReceipt(bytes);
+      const frame = decodeFrame(bytes);
+      if (frame.kind === 'receipt') this.#takeReceipt(frame);
+      else if (frame.kind === 'control') this.#takeRelease(frame);
+      else throw new BusError('E_RECEIPT_BAD', 'an envelope came where receipts are expected');
     } catch (error) {
       metrics.receiptsRefused.inc({ code: isBusError(error) ? error.code : 'E_INTERNAL' });
       log.debug({ event: 'receipt.refused', err: error }, 'a receipt was dropped');
@@ -100,7 +108,7 @@ export class Inbound {
     if (failed !== undefined) throw failed.reason;
   }
 
-  async #deliver({ manifest, sealed, path, shun }: EnvelopeFrame): Promise<void> {
+  async #deliver({ manifest, sealed, path, shun }: FrameOf<'envelope'>): Promise<void> {
     const { customerName, terminalId, nameOf, metrics, paths } = this.#options;
     const whole = [...path, terminalId];
     let isNoted = false;
@@ -112,7 +120,7 @@ export class Inbound {
     metrics.pathArrived.inc({ customer: customerName, path: paths.label(whole.map(nameOf)) });
   }
 
-  async #carry(frame: EnvelopeFrame, bytes: Uint8Array, others: string[]): Promise<void> {
+  async #carry(frame: FrameOf<'envelope'>, bytes: Uint8Array, others: string[]): Promise<void> {
     const { terminalId } = this.#options;
     const transit = this.#options.transit();
     if (transit === null) throw new BusError('E_NO_TRANSIT', 'this site carries nothing for others');
@@ -143,22 +151,35 @@ export class Inbound {
     log.debug({ event: `envelope.${kind}`, topicId: flow.topicId, first, last, path: names }, 'an envelope came');
   }
 
-  #takeReceipt(bytes: Uint8Array): void {
+  #takeReceipt(frame: FrameOf<'receipt'>): void {
     const { signKeyOf, customerId, terminalId, onReceipt, receipts } = this.#options;
-    const frame = decodeFrame(bytes);
-    if (frame.kind !== 'receipt')
-      throw new BusError('E_RECEIPT_BAD', `a ${frame.kind} came where receipts are expected`);
     const receipt = readReceipt(frame.receipt, signKeyOf);
     if (receipt.customerId !== customerId) throw new BusError('E_RECEIPT_BAD', 'a receipt of another customer came');
     if (receipt.flow.originId === terminalId) {
       onReceipt(receipt.flow, receipt);
       return;
     }
-    if (this.#options.transit() === null)
-      throw new BusError('E_RECEIPT_BAD', 'a receipt came to a terminal that is not its origin');
-    if (frame.path.includes(terminalId)) throw new BusError('E_LOOP', 'the receipt was here before');
+    this.#mustCarry(frame.path);
     const { path, shun, hopLimit } = frame;
     receipts.take(receipt, frame.receipt, { path, shun, hopLimit });
+  }
+
+  #takeRelease(frame: FrameOf<'control'>): void {
+    const { signKeyOf, customerId, terminalId, onRelease, notes } = this.#options;
+    const release = readRelease(frame.control, signKeyOf);
+    if (release.customerId !== customerId) throw new BusError('E_RECEIPT_BAD', 'a note of another customer came');
+    if (release.flow.originId === terminalId) {
+      onRelease(release);
+      return;
+    }
+    this.#mustCarry(frame.path);
+    notes.pass(release.flow.originId, frame);
+  }
+
+  #mustCarry(path: readonly string[]): void {
+    if (this.#options.transit() === null)
+      throw new BusError('E_RECEIPT_BAD', 'a receipt came to a terminal that is not its origin');
+    if (path.includes(this.#options.terminalId)) throw new BusError('E_LOOP', 'the receipt was here before');
   }
 
   #queueReceipt(answer: Answer): void {

@@ -9,7 +9,7 @@ import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { ControlClient } from '../api/methods.ts';
 import type { Snapshot, SnapshotCustomer, SnapshotTopic } from '../api/snapshot.ts';
-import { type CapturedMessage, parkMessages, type Shipper } from '../capture/index.ts';
+import { type CapturedMessage, type ParkReason, parkMessages, type Shipper } from '../capture/index.ts';
 import type { Clock } from '../clock.ts';
 import { Arrivals } from '../delivery/index.ts';
 import type { Flow, PublicKeyLike } from '../envelope/index.ts';
@@ -93,6 +93,7 @@ export class Terminal {
       customer,
       routes,
       sessions: this.#sessions,
+      sign: options.keys.sign,
       metrics,
       clock,
       log,
@@ -256,8 +257,10 @@ export class Terminal {
       nameOf: (id) => this.#siteOf(id),
       transit: () => this.#carrying.transit,
       receipts: this.#carrying.receipts,
+      notes: this.#carrying.notes,
       paths: this.#carrying.paths,
       wallMs: () => clock.wallMs(),
+      onRelease: ({ destinationId, terminalId }) => this.#watch.released(destinationId, terminalId),
       onReceipt: (flow, receipt) => {
         this.#topics.get(flow.topicId)?.receive(flow, receipt);
         this.#parts?.groups.receive(flow, receipt);
@@ -326,19 +329,28 @@ export class Terminal {
       sessions: this.#sessions,
       clock,
       compressOf: (linkId) => this.#customer.links.find((link) => link.id === linkId)?.compress ?? 'auto',
-      park: (messages) => this.#park(flow, topic().name, messages),
+      park: (messages, why) => this.#park(flow, topic().name, messages, why),
       metrics,
     });
   }
 
-  async #park(flow: Flow, topic: string, messages: readonly CapturedMessage[]): Promise<void> {
+  async #park(
+    flow: Flow,
+    topic: string,
+    messages: readonly CapturedMessage[],
+    { text, groupId }: ParkReason,
+  ): Promise<void> {
     const { metrics, log } = this.#options;
     const parts = this.#parts;
     if (parts === undefined) throw new BusError('E_NATS', 'the terminal is not connected');
-    await parkMessages(parts, flow, topic, messages);
+    const group = groupId === null ? null : this.#groupLabels(groupId).group;
+    await parkMessages(parts, flow, topic, messages, { text, group });
     metrics.messagesParked.inc({ topic }, messages.length);
     for (const { seq } of messages) {
-      log.warn({ event: 'capture.parked', stream: topic, seq }, 'a message cannot leave its site: see mb-parked');
+      log.warn(
+        { event: 'capture.parked', stream: topic, seq, group, reason: text },
+        'a message is not delivered: see mb-parked',
+      );
     }
   }
 
@@ -406,7 +418,7 @@ export class Terminal {
     const names = over.map((id) => this.#siteOf(id));
     for (const site of names) metrics.waysGivenUp.inc({ customer: this.#customer.name, over: site });
     const fields = { over: names, terminal: this.#siteOf(terminalId) };
-    log.warn({ event: 'transit.shunned', ...fields }, 'no receipts come back over these: envelopes go around them');
+    log.warn({ event: 'transit.shunned', ...fields }, 'these give nothing back, or gave up: envelopes go around them');
   }
 
   #groupLabels(groupId: string): { topic: string; group: string } {

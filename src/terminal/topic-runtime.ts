@@ -96,7 +96,9 @@ export class TopicRuntime {
 
   receive(flow: Flow, receipt: Receipt): void {
     if (flow.incarnation !== this.#capture?.incarnation) return;
-    if (receipt.status === 'stored') this.#cursors?.receive(receipt.groupId, receipt.terminalId, receipt.received);
+    const { groupId, terminalId, status, received, reason } = receipt;
+    if (status === 'stored') this.#cursors?.receive(groupId, terminalId, received);
+    else if (status === 'gone') this.#cursors?.gone(groupId, terminalId, reason);
   }
 
   tick(): void {
@@ -135,7 +137,9 @@ export class TopicRuntime {
     }
     this.#streams = streams;
     const starts = await this.#handOver(remote);
-    await cursors?.reconcile(remote.map(({ id }) => ({ groupId: id, from: starts.get(id) ?? null })));
+    const isGroup = (groupId: string): boolean => this.#topic.groups.some(({ id }) => id === groupId);
+    const wanted = remote.map(({ id }) => ({ groupId: id, from: starts.get(id) ?? null }));
+    await cursors?.reconcile(wanted, isGroup);
     await this.#dropFeeds(local);
     this.#stopKeepersBut(local);
     cursors?.start();

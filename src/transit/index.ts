@@ -4,4 +4,5 @@ export { LinkSession, type LinkSessionOptions, type LinkState } from './link-ses
 export { LinkWindow } from './link-window.ts';
 export { PathLog, type PathRow } from './path-log.ts';
 export { ReceiptBook } from './receipt-book.ts';
+export { ReleaseNotes } from './release-notes.ts';
 export { Transit } from './transit.ts';

@@ -31,6 +31,8 @@ export interface TransitOptions {
   links: ReadonlyMap<string, TransitLink>;
   receipts: ReceiptBook;
   metrics: TransitMetrics;
+  /** an envelope for a destination was given up: its origin should know */
+  onReleased: (index: CacheIndex, terminalId: string) => void;
   /** whether the configuration has this terminal */
   isTerminal: (terminalId: string) => boolean;
   clock: Clock;
@@ -85,6 +87,7 @@ export class Transit {
       },
       onReleased: (entry, terminalId, reason) => {
         this.#unhold(entry, [terminalId]);
+        options.onReleased(entry.index, terminalId);
         this.#noteRelease(entry, reason);
       },
     });

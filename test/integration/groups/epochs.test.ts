@@ -7,7 +7,14 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { expect, test } from 'vitest';
 import type { SnapshotTopic } from '../../../src/api/snapshot.ts';
-import { CursorSet, ensureCaptureStream, type Shipment, type Shipper } from '../../../src/capture/index.ts';
+import {
+  type CapturedMessage,
+  CursorSet,
+  ensureCaptureStream,
+  type ParkReason,
+  type Shipment,
+  type Shipper,
+} from '../../../src/capture/index.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { RangeSet } from '../../../src/envelope/index.ts';
 import { silentLogger } from '../../../src/log.ts';
@@ -35,6 +42,7 @@ const topic: SnapshotTopic = {
 class Terminals implements Shipper {
   readonly sent = new Map<string, RangeSet>();
   readonly down = new Set<string>();
+  readonly parked: string[] = [];
   /** the highest floor each terminal was told */
   readonly floors = new Map<string, number>();
   /** from where on each was told that it has receipted everything up to the floor */
@@ -58,7 +66,9 @@ class Terminals implements Shipper {
 
   noReceipt(): void {}
 
-  async park(): Promise<void> {}
+  async park(messages: readonly CapturedMessage[], { groupId }: ParkReason): Promise<void> {
+    for (const { seq } of messages) this.parked.push(`${seq} ${groupId === group ? 'group' : groupId}`);
+  }
 
   async ship({ messages, floor, duties }: Shipment): Promise<void> {
     for (const { terminalId, since } of duties) {
@@ -101,7 +111,7 @@ async function openOrigin(nc: NatsConnection, terminals: Terminals, chosen: stri
     log: silentLogger,
   });
   await cursors.open();
-  await cursors.reconcile([{ groupId: group, from: 1 }]);
+  await cursors.reconcile([{ groupId: group, from: 1 }], () => true);
   cursors.start();
   return { cursors, chosen: choice };
 }
@@ -163,6 +173,45 @@ test('what a terminal that stays away may have waits, and goes elsewhere where t
   await eventually('west has what east may have', () => terminals.sent.get(west)?.covers(41, 120) ?? false);
   expect(terminals.sent.get(west)?.has(40)).toBe(false);
   expect(terminals.floors.get(west)).toBe(40);
+});
+
+test('what is under way to a group that its terminal says is gone is parked, and holds back nobody', async () => {
+  const nc = await startJetStream(scope, scope.dir());
+  const terminals = new Terminals();
+  const { cursors } = await openOrigin(nc, terminals, east);
+  scope.onEnd(() => cursors.close());
+  await publish(nc, 20);
+  await eventually('all is sent to east', () => terminals.last(east) === 20);
+  cursors.receive(group, east, RangeSet.of(12));
+  cursors.gone(group, west, 'another terminal does not know it');
+  cursors.gone(group, east, 'no such group at this terminal');
+  const jsm = await jetstreamManager(nc);
+  await eventually('the capture stream is empty', async () => (await jsm.streams.info('orders')).state.messages === 0);
+  expect(terminals.parked).toEqual([13, 14, 15, 16, 17, 18, 19, 20].map((seq) => `${seq} group`));
+  await cursors.reconcile([], () => false);
+  expect(cursors.size).toBe(0);
+});
+
+test('a group that is removed takes along what a terminal that stays away still owes', async () => {
+  const nc = await startJetStream(scope, scope.dir());
+  const terminals = new Terminals();
+  const { cursors, chosen } = await openOrigin(nc, terminals, east);
+  const ticker = setInterval(() => cursors.tick(), 100);
+  scope.onEnd(() => {
+    clearInterval(ticker);
+    cursors.close();
+  });
+  await publish(nc, 20);
+  await eventually('all is sent to east', () => terminals.last(east) === 20);
+  terminals.down.add(east);
+  chosen.terminalId = west;
+  await eventually('west serves, east still owes', () => cursors.size === 2);
+  await cursors.reconcile([], (groupId) => groupId === group);
+  expect(cursors.size).toBe(1);
+  await cursors.reconcile([], () => false);
+  expect(cursors.size).toBe(0);
+  const jsm = await jetstreamManager(nc);
+  await eventually('nothing is kept', async () => (await jsm.streams.info('orders')).state.messages === 0);
 });
 
 /** As after SIGKILL of nats-server: durables know their ack floors, not how far they had delivered. */

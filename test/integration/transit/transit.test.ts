@@ -47,6 +47,7 @@ async function startTransit(nc: NatsConnection, maxBytes = 8 * 1024 * 1024): Pro
       released: () => undefined,
       usedBytes: () => undefined,
     },
+    onReleased: () => undefined,
     isTerminal: () => true,
     clock: systemClock,
     log,

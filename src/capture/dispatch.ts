@@ -1,0 +1,57 @@
+/**
+ * A run of captured messages on its way out: what can be delivered is shipped, what cannot is parked with its reason. The
+ * cursor counts a run as done for a duty when its receipt is back, or at once when nothing of it had to travel.
+ */
+import type { Duty } from './duty.ts';
+import type { CapturedMessage } from './pull-reader.ts';
+import type { Shipment, ShipProgress, Shipper } from './shipper.ts';
+
+export interface DispatchOptions {
+  shipper: Shipper;
+  /** resolves once stored state allows for sending up to `last` */
+  cover: (last: number) => Promise<void>;
+  /** resolves once it is stored that the groups' terminals were never sent what ends here */
+  noteUnsent: (groupIds: readonly string[], last: number) => Promise<void>;
+  /** up to where everything is receipted for all of the duties */
+  floorFor: (duties: readonly Duty[]) => number;
+  /** how a group's terminal said that it knows the group no more */
+  goneReason: (groupId: string) => string | undefined;
+  isReceipted: (duty: Duty, seq: number) => boolean;
+}
+
+export interface Run extends Pick<Shipment, 'first' | 'last' | 'messages'> {
+  duties: readonly Duty[];
+}
+
+/** Resolves with the duties for which nothing travels, once all others are stored at their next hops. */
+export async function dispatch(options: DispatchOptions, run: Run, progress: ShipProgress): Promise<readonly Duty[]> {
+  const { shipper, cover, noteUnsent, floorFor, goneReason, isReceipted } = options;
+  const { first, last, duties } = run;
+  const gone: Duty[] = [];
+  for (const duty of duties) {
+    const text = goneReason(duty.groupId);
+    if (text === undefined) continue;
+    const missing = run.messages.filter(({ seq }) => !isReceipted(duty, seq));
+    await shipper.park(missing, { text, groupId: duty.groupId });
+    gone.push(duty);
+  }
+  const open = duties.filter((duty) => !gone.includes(duty));
+  const messages = open.length === 0 ? [] : await withoutUncarriable(shipper, run.messages);
+  if (messages.length === 0) {
+    if (open.length > 0) await noteUnsent(groupsOf(open), last);
+    return duties;
+  }
+  await cover(last);
+  await shipper.ship({ first, last, floor: floorFor(open), messages, duties: open }, progress);
+  return gone;
+}
+
+async function withoutUncarriable(shipper: Shipper, all: readonly CapturedMessage[]): Promise<CapturedMessage[]> {
+  const odd = all.filter((message) => !shipper.isCarriable(message));
+  if (odd.length > 0) await shipper.park(odd, { text: 'no envelope can hold its subject', groupId: null });
+  return all.filter((message) => !odd.includes(message));
+}
+
+function groupsOf(duties: readonly Duty[]): string[] {
+  return duties.map(({ groupId }) => groupId);
+}
