@@ -12,7 +12,7 @@ import { type LinkSession, PathLog, ReceiptBook, ReleaseNotes, Transit, TransitC
 import type { TerminalMetrics } from './terminal-metrics.ts';
 
 export interface CarryingOptions {
-  site: SiteServer;
+  site: Pick<SiteServer, 'connect'>;
   customer: SnapshotCustomer;
   routes: Routes;
   sessions: ReadonlyMap<string, LinkSession>;

@@ -11,7 +11,7 @@ import { LinkSession } from '../transit/index.ts';
 import type { TerminalMetrics } from './terminal-metrics.ts';
 
 export interface LinksOptions {
-  site: SiteServer;
+  site: Pick<SiteServer, 'connect' | 'links' | 'isLinkUp' | 'redial'>;
   customer: { id: string; name: string };
   routes: Routes;
   /** filled and emptied here; others find sessions in it by the link's id */

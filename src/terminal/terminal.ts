@@ -31,7 +31,7 @@ import type { TerminalMetrics } from './terminal-metrics.ts';
 import { TopicRuntime } from './topic-runtime.ts';
 
 export interface TerminalOptions {
-  site: SiteServer;
+  site: Pick<SiteServer, 'connect' | 'links' | 'isLinkUp' | 'redial'>;
   control: Pick<ControlClient, 'call'>;
   keys: TerminalKeys;
   /** 32 bytes, for the MAC of markers */

@@ -1,0 +1,174 @@
+/**
+ * One nats-server: accounts with subscriptions and streams, and the connections into them. It lives as one Process; what a
+ * kill leaves behind is in `Disk`, which the next one starts from.
+ */
+import type { Random } from '../random.ts';
+import { labelOf, type Process, type Scheduler } from '../scheduler.ts';
+import { Api, type ApiOptions } from './api.ts';
+import { headerBlock } from './headers.ts';
+import type { Packet, Stream, StreamHooks } from './stream.ts';
+
+/** Somebody who gets what is sent to a subject: a connection, or the other end of a link. */
+export interface Listener {
+  subject: string;
+  receive: (packet: Packet) => void;
+}
+
+export interface BrokerOptions {
+  name: string;
+  scheduler: Scheduler;
+  random: Random;
+  /** streams by account; what a killed server leaves */
+  disk: Map<string, Map<string, Stream>>;
+  streamHooks: StreamHooks;
+  isMarkerHidden: boolean;
+}
+
+/** Passes on what is for the other end of a link; false when nobody there listens. */
+export type Forward = (packet: Packet) => boolean;
+
+const laterLabel = labelOf('server');
+const thinkShare = 0.3;
+const thinkMs = 4;
+const noBytes = new Uint8Array(0);
+
+export class Account {
+  readonly streams: Map<string, Stream>;
+  forward: Forward | undefined;
+  readonly #broker: Broker;
+  readonly #api: Api;
+  readonly #listeners = new Set<Listener>();
+
+  constructor(broker: Broker, streams: Map<string, Stream>, options: Omit<ApiOptions, 'streams' | 'consumerHooks'>) {
+    this.#broker = broker;
+    this.streams = streams;
+    const consumerHooks = {
+      nowMs: () => broker.scheduler.nowMs,
+      later: (ms: number, work: () => void) => broker.later(ms, work),
+      send: (inbox: string, packet: Packet) => void this.deliver(inbox, packet),
+      hasInterest: (subject: string) => this.hasListener(subject),
+    };
+    this.#api = new Api({ ...options, streams, consumerHooks });
+    for (const stream of streams.values()) for (const each of stream.consumers.values()) each.attach(consumerHooks);
+  }
+
+  listen(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  hasListener(subject: string): boolean {
+    for (const each of this.#listeners) if (matches(each.subject, subject)) return true;
+    return false;
+  }
+
+  /** What a client of this account publishes. */
+  publish(packet: Packet): void {
+    const { subject } = packet;
+    this.#broker.tell('<-', packet);
+    if (subject.startsWith('$JS.API.')) this.#request(packet);
+    else if (subject.startsWith('$JS.ACK.')) this.#broker.soon(() => this.#api.acknowledge(subject));
+    else this.#pass(packet);
+  }
+
+  #pass(packet: Packet): void {
+    const { subject, reply } = packet;
+    const isStored = this.#store(packet);
+    const isHeard = this.deliver(subject, packet) || (this.forward?.(packet) ?? false);
+    if (!isStored && !isHeard && reply !== '') {
+      this.deliver(reply, { subject: reply, reply: '', headers: headerBlock('503'), data: noBytes });
+    }
+  }
+
+  /** To everybody here who listens to the subject. */
+  deliver(subject: string, packet: Packet): boolean {
+    let isHeard = false;
+    for (const each of [...this.#listeners]) {
+      if (!matches(each.subject, subject)) continue;
+      isHeard = true;
+      this.#broker.tell('->', packet);
+      each.receive(packet);
+    }
+    return isHeard;
+  }
+
+  #request(packet: Packet): void {
+    this.#broker.soon(() => {
+      const answer = this.#api.answer(packet);
+      if (answer !== null) this.#reply(packet.reply, answer);
+    });
+  }
+
+  #store(packet: Packet): boolean {
+    for (const stream of this.streams.values()) {
+      if (!stream.config.subjects.some((each) => matches(each, packet.subject))) continue;
+      const outcome = stream.publish(packet);
+      if (outcome === null || packet.reply === '') return true;
+      const ack = 'error' in outcome ? outcome : { stream: stream.name, seq: outcome.seq };
+      this.#reply(packet.reply, { headers: null, data: Buffer.from(JSON.stringify(ack)) });
+      return true;
+    }
+    return false;
+  }
+
+  #reply(subject: string, answer: { headers: Uint8Array | null; data: Uint8Array }): void {
+    this.#broker.soon(() => this.deliver(subject, { subject, reply: '', ...answer }));
+  }
+}
+
+export class Broker {
+  readonly process: Process;
+  readonly scheduler: Scheduler;
+  readonly #options: BrokerOptions;
+  readonly #accounts = new Map<string, Account>();
+
+  constructor(options: BrokerOptions) {
+    const { scheduler, name } = options;
+    this.#options = options;
+    this.scheduler = scheduler;
+    this.process = scheduler.createProcess(`${name} server`);
+  }
+
+  get isAlive(): boolean {
+    return this.process.isAlive;
+  }
+
+  account(name: string): Account {
+    let account = this.#accounts.get(name);
+    if (account === undefined) {
+      const { disk, streamHooks, isMarkerHidden } = this.#options;
+      const streams = disk.get(name) ?? new Map<string, Stream>();
+      disk.set(name, streams);
+      const wallMs = (atMs: number): number => 1_795_000_000_000 + atMs;
+      account = new Account(this, streams, { streamHooks, isMarkerHidden, wallMs });
+      this.#accounts.set(name, account);
+    }
+    return account;
+  }
+
+  tell(way: string, { subject, reply, data }: Packet): void {
+    if (this.scheduler.onLine === undefined) return;
+    const text = /[{+]/.test(String.fromCharCode(data[0] ?? 0)) ? ` ${Buffer.from(data).toString().slice(0, 300)}` : '';
+    this.scheduler.onLine(`  ${this.process.name} ${way} ${subject} ${reply} ${data.length} bytes${text}`);
+  }
+
+  later(ms: number, work: () => void): void {
+    this.scheduler.at(ms, this.process, laterLabel, work);
+  }
+
+  /** At once, or after a moment of thought: what the server does for two requests may change places. */
+  soon(work: () => void): void {
+    const { random } = this.#options;
+    if (random.isLikely(thinkShare)) this.later(random.next() * thinkMs, work);
+    else work();
+  }
+}
+
+/** Subscription subjects of the bus: literal, or a wildcard as last token. */
+function matches(pattern: string, subject: string): boolean {
+  const last = pattern.charCodeAt(pattern.length - 1);
+  if (last === 0x3e) return subject.length >= pattern.length && subject.startsWith(pattern.slice(0, -1));
+  if (last !== 0x2a) return pattern === subject;
+  const prefix = pattern.slice(0, -1);
+  return subject.length > prefix.length && subject.startsWith(prefix) && !subject.includes('.', prefix.length);
+}

@@ -1,0 +1,86 @@
+/** Spreads schedules over threads, and sums up what they found. */
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { Finding, Job, JobResult } from './batch.ts';
+import type { Variant } from './variants.ts';
+
+export interface SimulationOptions {
+  schedules: number;
+  seed: number;
+  variant?: Variant;
+  isTraced?: boolean;
+  threads?: number;
+  /** no more schedules once something was found */
+  stopAtFirst?: boolean;
+}
+
+export interface Summary {
+  schedules: number;
+  /** schedules of which no two made the same decisions */
+  distinct: number;
+  events: number;
+  messages: number;
+  faults: number;
+  /** simulated hours */
+  hours: number;
+  seconds: number;
+  findings: Finding[];
+  trace: string[];
+}
+
+const jobSize = 10;
+
+/** Seeds `seed` to `seed + schedules - 1`. */
+export async function simulate(options: SimulationOptions): Promise<Summary> {
+  const { threads = availableParallelism(), stopAtFirst = false } = options;
+  const beganMs = performance.now();
+  const jobs = jobsOf(options);
+  const results: JobResult[] = [];
+  const isOver = (): boolean => stopAtFirst && results.some(({ findings }) => findings.length > 0);
+  const count = Math.min(threads, jobs.length);
+  await Promise.all(Array.from({ length: count }, () => work(jobs, results, isOver)));
+  return summaryOf(results, (performance.now() - beganMs) / 1_000);
+}
+
+function jobsOf({ schedules, seed, variant = 'none', isTraced = false }: SimulationOptions): Job[] {
+  const jobs: Job[] = [];
+  for (let done = 0; done < schedules; done += jobSize) {
+    jobs.push({ firstSeed: seed + done, count: Math.min(jobSize, schedules - done), variant, isTraced });
+  }
+  return jobs;
+}
+
+/** One thread takes jobs until there are none. */
+function work(jobs: Job[], results: JobResult[], isOver: () => boolean): Promise<void> {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { execArgv: [] });
+  return new Promise<void>((resolve, reject) => {
+    const next = (): void => {
+      const job = isOver() ? undefined : jobs.shift();
+      if (job === undefined) resolve();
+      else worker.postMessage(job);
+    };
+    worker.on('message', (result: JobResult) => {
+      results.push(result);
+      next();
+    });
+    worker.on('error', reject);
+    worker.on('exit', (code) => reject(new Error(`a thread of the simulation ended with code ${code}`)));
+    next();
+  }).finally(() => worker.terminate());
+}
+
+function summaryOf(results: readonly JobResult[], seconds: number): Summary {
+  const sum = (part: (result: JobResult) => number): number => results.reduce((all, each) => all + part(each), 0);
+  const hashes = results.flatMap((result) => result.hashes);
+  return {
+    schedules: hashes.length,
+    distinct: new Set(hashes).size,
+    events: sum(({ events }) => events),
+    messages: sum(({ messages }) => messages),
+    faults: sum(({ faults }) => faults),
+    hours: sum(({ virtualMs }) => virtualMs) / 3_600_000,
+    seconds,
+    findings: results.flatMap(({ findings }) => findings).sort((a, b) => a.seed - b.seed),
+    trace: results.flatMap(({ trace }) => trace),
+  };
+}

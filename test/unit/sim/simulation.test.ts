@@ -1,0 +1,35 @@
+/** The custody protocol on virtual time: it holds, and it does not without its defences. docs/simulation.md */
+import { describe, expect, it } from 'vitest';
+import { simulate } from '../../../sim/run.ts';
+import type { Variant } from '../../../sim/variants.ts';
+
+// a few seconds on a machine that has nothing else to do
+const patienceMs = 240_000;
+
+describe('simulated schedules', () => {
+  it('lose and double nothing, and no two are the same', { timeout: patienceMs }, async () => {
+    const { findings, schedules, distinct, faults, messages } = await simulate({ schedules: 300, seed: 1 });
+    expect(findings).toEqual([]);
+    expect([schedules, distinct]).toEqual([300, 300]);
+    expect(faults).toBeGreaterThan(300);
+    expect(messages).toBeGreaterThan(3_000);
+  });
+
+  it('run the same again from the same seed, whatever ran before in the thread', { timeout: patienceMs }, async () => {
+    const alone = await simulate({ schedules: 1, seed: 9, isTraced: true });
+    const after = await simulate({ schedules: 3, seed: 7, isTraced: true, threads: 1 });
+    expect(after.trace.slice(-alone.trace.length)).toEqual(alone.trace);
+  });
+});
+
+describe('without a defence', () => {
+  it.each<[Variant, string]>([
+    ['no-receipts', 'lost'],
+    ['no-marker', 'duplicated'],
+    ['early-custody', 'lost'],
+    ['torn-batch', 'duplicated'],
+  ])('%s: a message is %s', { timeout: patienceMs }, async (variant, kind) => {
+    const { findings } = await simulate({ schedules: 1_000, seed: 1, variant, stopAtFirst: true });
+    expect(findings.map((each) => each.kind)).toContain(kind);
+  });
+});
