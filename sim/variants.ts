@@ -57,7 +57,14 @@ export class ForgedReceipts {
         const content = { customerId, flow, groupId, terminalId, first, last, snapshotVersion, received };
         const receipt: Receipt = { ...content, status: 'stored', reason: '' };
         const signed = signReceipt(receipt, signerNamed(this.#keyNameOf(terminalId) ?? ''));
-        return encodeFrame({ kind: 'receipt', hopLimit: 15, path: [terminalId], destinations, receipt: signed });
+        return encodeFrame({
+          kind: 'receipt',
+          hopLimit: 15,
+          path: [terminalId],
+          shun: [],
+          destinations,
+          receipt: signed,
+        });
       });
   }
 }
