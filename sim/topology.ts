@@ -1,6 +1,7 @@
 /** The buses that are simulated: who is linked to whom, which groups live where, and the snapshot each site has of it. */
 import { createHash } from 'node:crypto';
-import type { Snapshot, SnapshotCustomer, SnapshotGroup, SnapshotTopic } from '../src/api/snapshot.ts';
+import type { z } from 'zod';
+import { type Snapshot, snapshotSchema } from '../src/api/snapshot.ts';
 
 export interface Topology {
   name: string;
@@ -77,12 +78,25 @@ export const topologies: readonly Topology[] = [
   },
 ];
 
+type Input = z.input<typeof snapshotSchema>;
+type Customer = Input['customers'][number];
+type Topic = Customer['topics'][number];
+
+const known = new Map<string, Snapshot>();
+
 export interface Limits {
   groupMaxBytes: number;
 }
 
 /** What the control plane would have sent to the site. */
 export function snapshotOf(topology: Topology, site: string, limits: Limits): Snapshot {
+  const key = `${topology.name} ${site} ${limits.groupMaxBytes}`;
+  const snapshot = known.get(key) ?? snapshotSchema.parse(inputOf(topology, site, limits));
+  known.set(key, snapshot);
+  return snapshot;
+}
+
+function inputOf(topology: Topology, site: string, limits: Limits): Input {
   const customer = customerOf(topology, site, limits);
   return {
     format: 1,
@@ -101,7 +115,7 @@ export function snapshotOf(topology: Topology, site: string, limits: Limits): Sn
   };
 }
 
-function customerOf({ sites, links, topics }: Topology, self: string, limits: Limits): SnapshotCustomer {
+function customerOf({ sites, links, topics }: Topology, self: string, limits: Limits): Customer {
   return {
     id: idOf('customer'),
     name: 'acme',
@@ -134,7 +148,7 @@ function customerOf({ sites, links, topics }: Topology, self: string, limits: Li
   };
 }
 
-function topicOf({ name, groups }: Topology['topics'][number], limits: Limits): SnapshotTopic {
+function topicOf({ name, groups }: Topology['topics'][number], limits: Limits): Topic {
   return {
     id: idOf(name),
     name,
@@ -148,7 +162,7 @@ function topicOf({ name, groups }: Topology['topics'][number], limits: Limits): 
   };
 }
 
-function groupOf(topic: string, name: string, terminals: string[], limits: Limits): SnapshotGroup {
+function groupOf(topic: string, name: string, terminals: string[], limits: Limits): Topic['groups'][number] {
   return {
     id: idOf(`${topic}@${name}`),
     name,
