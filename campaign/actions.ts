@@ -87,7 +87,7 @@ export const actions: Record<FaultName, Action> = {
     heal: ({ target }, { lab }) => labStart(lab, siteOf(target), 'sidecar'),
   },
   'disk-full': {
-    inject: ({ target }, { disks }) => disks.fill(siteOf(target)),
+    inject: async ({ target }, { disks }) => disks.fill(siteOf(target)),
     heal: ({ target }, { disks }) => disks.free(siteOf(target)),
   },
   'clock-jump': {

@@ -3,13 +3,19 @@
  * file beside the streams takes what is left. Elsewhere disks cannot be filled and the fault is left out, told so.
  */
 import { execFileSync } from 'node:child_process';
-import { cp, mkdir, open, rename, rm, statfs } from 'node:fs/promises';
+import { closeSync, openSync, statfsSync, writeSync } from 'node:fs';
+import { cp, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { labKill, labStart } from '../src/lab/index.ts';
+import { isHealthy } from '../src/server/index.ts';
+import { openSiteDir } from '../src/site/index.ts';
 
 const diskMebibytes = 192;
 const pieceBytes = 1024 * 1024;
 const fillerName = 'filler';
+/** nats-server meets the full disk with the next write */
+const noticeMs = 300;
 
 export class Disks {
   readonly #lab: string;
@@ -41,21 +47,28 @@ export class Disks {
     await labStart(this.#lab, site, 'sidecar');
   }
 
-  /** Writes until the disk is full. */
-  async fill(site: string): Promise<void> {
-    const file = await open(join(this.#store(site), fillerName), 'w');
+  /** Writes until the disk is full, all at once. */
+  fill(site: string): void {
+    const file = openSync(this.#filler(site), 'w');
     try {
       const piece = Buffer.alloc(pieceBytes);
-      while (await this.#hasRoom(site)) await file.write(piece);
+      while (this.#hasRoom(site)) writeSync(file, piece);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
     } finally {
-      await file.close();
+      closeSync(file);
     }
   }
 
+  /** Makes room, and starts nats-server anew when it has switched JetStream off, as a supervisor that asks /healthz does. */
   async free(site: string): Promise<void> {
-    await rm(join(this.#store(site), fillerName), { force: true });
+    await rm(this.#filler(site), { force: true });
+    if (!this.#mounted.has(site)) return;
+    await delay(noticeMs);
+    const { file } = await openSiteDir(join(this.#lab, 'sites', site));
+    if (await isHealthy(file)) return;
+    await labKill(this.#lab, site, 'server');
+    await labStart(this.#lab, site, 'server');
   }
 
   /** After the lab is down. */
@@ -65,9 +78,13 @@ export class Disks {
   }
 
   /** A disk that was taken away under this is not filled instead of the machine's own. */
-  async #hasRoom(site: string): Promise<boolean> {
-    const { bsize, blocks, bavail } = await statfs(this.#store(site));
+  #hasRoom(site: string): boolean {
+    const { bsize, blocks, bavail } = statfsSync(this.#store(site));
     return blocks * bsize <= diskMebibytes * 1024 * 1024 && bavail > 0;
+  }
+
+  #filler(site: string): string {
+    return join(this.#store(site), fillerName);
   }
 
   #store(site: string): string {

@@ -6,10 +6,13 @@
  * Talk goes to stderr, the result to stdout. Exit code 0: nothing lost, duplicated, changed, leaked or unexpected; 1: something
  * was, or a part did not work; 2: bad usage.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BusError, errorText, isBusError } from '../src/errors.ts';
+import { type Break, breaks, buildBroken } from './broken.ts';
 import { Disks } from './disks.ts';
 import { readEvents } from './events.ts';
 import {
@@ -38,6 +41,9 @@ const usage = `Usage: npm run campaign -- [options]
   --rate N           messages a second of each publisher (default 40)
   --drain S          seconds that what is owed may take at the end (default 180)
   --input FILE       publish this recording: JSON lines, or market feed lines; plain or gzip
+  --break NAME       run a build without one defence, and see it found:
+                     ${Object.keys(breaks).join(', ')}
+  --note TEXT        a line for the report
   --report DIR       write campaign-SEED-MINUTES.md and .json there
   --plan             print topology and plan, and do nothing
   --json             print one JSON document on stdout
@@ -55,6 +61,8 @@ interface Settings {
   drain: number;
   input: string | undefined;
   report: string | undefined;
+  break: Break | undefined;
+  note: string;
   plan: boolean;
   json: boolean;
   keep: boolean;
@@ -66,6 +74,7 @@ async function main(argv: string[]): Promise<number> {
     process.stdout.write(usage);
     return 0;
   }
+  if (settings.break !== undefined) return runBroken(settings.break, argv);
   const { seed, minutes, killCycles, sites } = settings;
   const input = await readEvents(settings.input);
   const topology = drawTopology({ seed, topics: input.topics, ...(sites !== undefined && { sites }) });
@@ -86,11 +95,28 @@ async function main(argv: string[]): Promise<number> {
     perSecond: settings.rate,
     drainMs: settings.drain * 1000,
     isKept: settings.keep,
+    note: settings.note,
   };
   const document = documentOf(options, await runCampaign(options));
   if (settings.report !== undefined) await store(settings.report, document, `npm run campaign -- ${argv.join(' ')}`);
   process.stdout.write(settings.json ? `${JSON.stringify(document)}\n` : `\n${renderDocument(document)}`);
   return document.ok ? 0 : 1;
+}
+
+/** The same arguments, carried out by a build that lacks a defence. */
+async function runBroken(broken: Break, argv: readonly string[]): Promise<number> {
+  const dir = await mkdtemp(join(tmpdir(), 'mbus-broken-'));
+  try {
+    const program = await buildBroken(dir, broken);
+    const at = argv.indexOf('--break');
+    const rest = argv.filter((_, index) => index !== at && index !== at + 1);
+    const child = spawn(process.execPath, [program, ...rest, '--note', `Without a defence: ${broken.what}.`], {
+      stdio: 'inherit',
+    });
+    return await new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
 }
 
 function readSettings(argv: string[]): Settings | 'help' {
@@ -114,6 +140,8 @@ function readSettings(argv: string[]): Settings | 'help' {
     drain: number('drain', 1),
     input: values.input,
     report: values.report,
+    break: breakOf(values.break),
+    note: values.note,
     plan: values.plan,
     json: values.json,
     keep: values.keep,
@@ -134,6 +162,8 @@ function parse(argv: string[]) {
         drain: { type: 'string', default: '180' },
         input: { type: 'string' },
         report: { type: 'string' },
+        break: { type: 'string' },
+        note: { type: 'string', default: '' },
         plan: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         keep: { type: 'boolean', default: false },
@@ -143,6 +173,14 @@ function parse(argv: string[]) {
   } catch (cause) {
     throw new BusError('E_USAGE', errorText(cause), { cause });
   }
+}
+
+function breakOf(name: string | undefined): Break | undefined {
+  if (name === undefined) return undefined;
+  const found = breaks[name];
+  if (found === undefined)
+    throw new BusError('E_USAGE', `--break: use ${Object.keys(breaks).join(', ')} (got ${name})`);
+  return found;
 }
 
 /** Without what this machine does not allow. */

@@ -117,7 +117,7 @@ export class Nemesis {
     injection.problem = await problemOf(() => actions[step.fault].inject(step, ground));
     injection.injectedMs = Date.now();
     const endMs = Math.max(beganMs + step.forMs, performance.now());
-    await delay(endMs - performance.now());
+    await delay(Math.max(0, endMs - performance.now()));
     injection.problem = (await this.#heal(step)) ?? injection.problem;
     injection.healedMs = Date.now();
     injection.recoveryMs = Math.round(performance.now() - endMs);

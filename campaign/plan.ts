@@ -47,6 +47,7 @@ const anyLink = (bus: BusFile): Target[] => [
 const part = (name: string) => (target: Target) =>
   'site' in target ? [`${target.site} ${name}`] : [`control ${name}`];
 const both = (target: Target): string[] => [...part('server')(target), ...part('sidecar')(target)];
+const diskAndServer = (target: Target): string[] => [...part('disk')(target), ...part('server')(target)];
 const wholeControl = (): string[] => ['control daemon', 'control server', 'control postgres'];
 
 /** Pairs of links of one customer that share a site. */
@@ -97,7 +98,7 @@ export const faults = {
   alternate: { family: 'link', weight: 2, forMs: [8_000, 24_000], targets: linkPairs, takes: linkNames },
   'drop-cache': { family: 'cache', weight: 2, forMs: [200, 3_000], targets: sites, takes: both },
   'drop-snapshot': { family: 'cache', weight: 1, forMs: [200, 3_000], targets: sites, takes: part('sidecar') },
-  'disk-full': { family: 'disk', weight: 2, forMs: [1_000, 8_000], targets: sites, takes: part('disk') },
+  'disk-full': { family: 'disk', weight: 2, forMs: [1_000, 8_000], targets: sites, takes: diskAndServer },
   'clock-jump': { family: 'clock', weight: 2, forMs: [2_000, 20_000], targets: sites, takes: part('clock') },
   change: { family: 'config', weight: 3, forMs: [3_000, 12_000], targets: changes, takes: () => ['config'] },
 } as const satisfies Record<string, Kind>;

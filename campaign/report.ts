@@ -24,6 +24,7 @@ export type ReportedAnomaly = Anomaly & {
 
 export interface CampaignDocument {
   ok: boolean;
+  note: string;
   seed: number;
   minutes: number;
   input: string;
@@ -52,13 +53,14 @@ export interface CampaignDocument {
 }
 
 export function documentOf(
-  options: Pick<RunOptions, 'seed' | 'minutes' | 'plan' | 'topology' | 'input'>,
+  options: Pick<RunOptions, 'seed' | 'minutes' | 'plan' | 'topology' | 'input'> & { note: string },
   result: RunResult,
 ): CampaignDocument {
   const { verdict, injections, seconds } = result;
   const total = totalOf(Object.values(verdict.groups));
   return {
     ok: isClean(verdict),
+    note: options.note,
     seed: options.seed,
     minutes: options.minutes,
     input: options.input.name,
@@ -181,6 +183,7 @@ export function renderDocument(document: CampaignDocument): string {
       .join(', ')}`,
     ...anomalyLines(document),
     '',
+    ...(document.note === '' ? [] : [document.note]),
     document.ok
       ? 'OK: nothing lost, duplicated, changed or leaked'
       : `FAILED: see above; ledgers and lab are in ${document.kept}`,
@@ -227,6 +230,7 @@ export function renderMarkdown(document: CampaignDocument, command: string): str
     `\`${command}\`, ${document.startedAt.slice(0, 10)}. ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}, nats-server ${machine.natsServer}, mbus ${machine.mbus}.`,
     `Input: ${document.input}. [campaign.md](../campaign.md) says what the words mean.`,
     '',
+    ...(document.note === '' ? [] : [document.note, '']),
     ...document.topology.customers.map((line) => `- ${line}`),
     `- sites: ${document.topology.sites.join(', ')}`,
     '',
