@@ -73,9 +73,10 @@ async function demonstrate({ input, keep }: DemoOptions, signal: AbortSignal): P
   const dir = await mkdtemp(join(tmpdir(), 'mbus-demo-'));
   const topics = topicsOf(events).join(', ');
   progress.say(`${events.length.toLocaleString('en')} events in ${topics}; starting three sites in ${dir}`);
+  const say = (line: string): void => progress.say(`  ${line}`);
+  // a lab that does not start cleans up by itself, and its error is the one to tell
+  const lab = await labUp({ text: scenario.file, fileName: 'demo', dir, keep, progress: say, signal });
   try {
-    const say = (line: string): void => progress.say(`  ${line}`);
-    const lab = await labUp({ text: scenario.file, fileName: 'demo', dir, keep, progress: say, signal });
     const { problems, ...facts } = await run({ dir, lab, scenario, progress, signal });
     for (const problem of problems) progress.say(`problem: ${problem}`);
     const seconds = Math.round((performance.now() - startedMs) / 100) / 10;

@@ -10,6 +10,8 @@ import { BusError } from './errors.ts';
 export interface HealthSource {
   /** empty when ready, else one plain sentence per reason */
   notReady(): string[];
+  /** links that carry nothing now, a plain sentence each; they do not keep the daemon from being ready */
+  linksDown?(): string[];
   status(): unknown;
 }
 
@@ -46,7 +48,7 @@ export async function serveMonitoring(
         return send(
           reasons.length === 0 ? 200 : 503,
           'application/json',
-          JSON.stringify({ ready: reasons.length === 0, reasons }),
+          JSON.stringify({ ready: reasons.length === 0, reasons, linksDown: health.linksDown?.() ?? [] }),
         );
       }
       case '/status':

@@ -28,6 +28,8 @@ import {
 import {
   createTerminalMetrics,
   keepRegistered,
+  linksDownOf,
+  notReadyOf,
   reportTerminal,
   Terminal,
   type TerminalMetrics,
@@ -119,14 +121,20 @@ class Sidecar {
     createCertificateMetric(this.metricsRegistry, dir);
   }
 
-  /** Ready: the newest snapshot known is applied, every topic stands, every link of this site is up. */
+  /** Ready: the newest snapshot known is applied and every topic stands. A neighbour that is away changes nothing of that. */
   notReady(): string[] {
     const snapshot = this.#snapshot;
     if (snapshot === undefined) return ['no configuration yet: the control plane has not answered'];
     const reasons = this.#hindrances().map((problem) => problem.text);
     if (this.#applied !== snapshot.version) reasons.push(`configuration ${snapshot.version} is being applied`);
-    for (const customer of snapshot.customers) reasons.push(...this.#notReadyOf(customer));
+    for (const customer of snapshot.customers) reasons.push(...notReadyOf(customer, this.#terminals.get(customer.id)));
     return reasons;
+  }
+
+  linksDown(): string[] {
+    return (this.#snapshot?.customers ?? []).flatMap((customer) =>
+      linksDownOf(customer, this.#terminals.get(customer.id)),
+    );
   }
 
   status(): unknown {
@@ -134,6 +142,7 @@ class Sidecar {
       site: this.#dir.file.site,
       ready: this.notReady().length === 0,
       reasons: this.notReady(),
+      linksDown: this.linksDown(),
       report: this.#lastReport,
     };
   }
@@ -363,26 +372,6 @@ class Sidecar {
   /** Problems that another apply may solve. */
   #hindrances(): { code: string; text: string }[] {
     return this.#problems().filter(({ code }) => !lastingProblems.has(code));
-  }
-
-  #notReadyOf(customer: SnapshotCustomer): string[] {
-    const terminal = this.#terminals.get(customer.id);
-    if (terminal === undefined) return [`${customer.name}: the terminal has not started`];
-    const self = customer.terminals.find((each) => each.id === customer.terminalId);
-    const reasons = self?.signKey === null ? [`${customer.name}: the terminal is not registered`] : [];
-    for (const topic of customer.topics) {
-      if (!terminal.isTopicReady(topic.id)) reasons.push(`${customer.name}/${topic.name}: its streams are not ready`);
-    }
-    for (const { a, b, id } of customer.links) {
-      if (a !== customer.terminalId && b !== customer.terminalId) continue;
-      const link = terminal.links.get(id);
-      if (link?.session.isUp !== true) {
-        reasons.push(
-          `${customer.name}: link to ${link?.side.peerName ?? id} is ${link?.session.state ?? 'not set up'}`,
-        );
-      }
-    }
-    return reasons;
   }
 
   async #connectControl(): Promise<ControlClient> {

@@ -11,7 +11,7 @@ import { parseBusFile } from '../config/parse.ts';
 import { withLock } from '../server/index.ts';
 import { endServersInside } from './leftovers.ts';
 import { Links } from './links.ts';
-import { type LabContext, sidecarName } from './parts.ts';
+import { type LabContext, sidecarName, untilSiteReady } from './parts.ts';
 import { holdPorts } from './ports.ts';
 import { forgetProcess, readRecord, readRecords, stopProcess } from './processes.ts';
 import { controlLinkName, declaredLinks, localBusFile } from './rewrite.ts';
@@ -65,7 +65,13 @@ async function apply(
   const proxyPorts = await openLinks(links, file, state);
   const local = localBusFile(file, { sitePorts: sitePorts(state), proxyPorts });
   const result = await control.call('bus.apply', { file: local, force });
-  await startSites({ ...context, state }, control, { sites: await neverStarted(dir, file) }, proxyPorts);
+  await startSites(
+    { ...context, state },
+    control,
+    { sites: await neverStarted(dir, file) },
+    proxyPorts,
+    untilSiteReady,
+  );
   await untilSettled({ ...context, state }, control, result.version);
   const removed = Object.keys(known.sites).filter((name) => !file.sites.some((site) => site.name === name));
   for (const site of removed) await removeSite(dir, site);

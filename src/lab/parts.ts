@@ -26,9 +26,10 @@ export interface LabContext {
 
 export const defaultReadyMs = 60_000;
 const pollMs = 50;
+const linkGraceMs = 10_000;
 const answerMs = 1_000;
 
-const readySchema = z.object({ ready: z.boolean(), reasons: z.array(z.string()) });
+const readySchema = z.object({ reasons: z.array(z.string()), linksDown: z.array(z.string()) });
 
 export async function startDaemonPart(context: LabContext): Promise<void> {
   const { dir, abort } = context;
@@ -55,7 +56,7 @@ export async function startControlPart(context: LabContext): Promise<void> {
   const monitor = `127.0.0.1:${state.control.monitor}`;
   const args = ['control', 'run', '--dir', controlDir(dir), '--monitor', monitor];
   const record = await startProcess({ dir, name: 'control', args, marker: controlDir(dir), signal: abort.signal });
-  await untilReady(context, record, () => notReady(state.control));
+  await untilReady(context, record, async () => (await readiness(state.control)).reasons);
   context.progress('control is ready');
 }
 
@@ -80,11 +81,33 @@ export async function startSidecarPart(context: LabContext, site: string): Promi
   return startProcess({ dir, name: sidecarName(site), args, marker: path, signal: abort.signal });
 }
 
-export async function untilSiteReady(context: LabContext, site: string): Promise<void> {
-  const record = await readRecord(context.dir, sidecarName(site));
-  if (!record) throw new BusError('E_LAB_START', `${site} sidecar: it was never started`);
-  await untilReady(context, record, () => notReady(portsOf(context.state, site)));
+/** Ready, and all its links up. */
+export async function untilSiteLinked(context: LabContext, site: string): Promise<void> {
+  const ports = portsOf(context.state, site);
+  await untilReady(context, await sidecarRecord(context, site), async () => {
+    const { reasons, linksDown } = await readiness(ports);
+    return [...reasons, ...linksDown];
+  });
   context.progress(`${site} is ready`);
+}
+
+/** Ready; its links have a little time to come up, and those that do not (cut, or nobody there) are told. */
+export async function untilSiteReady(context: LabContext, site: string): Promise<void> {
+  const ports = portsOf(context.state, site);
+  await untilReady(context, await sidecarRecord(context, site), async () => (await readiness(ports)).reasons);
+  const deadline = performance.now() + linkGraceMs;
+  let { linksDown } = await readiness(ports);
+  while (linksDown.length > 0 && performance.now() < deadline) {
+    await delay(pollMs, undefined, { signal: context.abort.signal });
+    ({ linksDown } = await readiness(ports));
+  }
+  context.progress([`${site} is ready`, ...linksDown].join('; '));
+}
+
+async function sidecarRecord({ dir }: LabContext, site: string): Promise<ProcessRecord> {
+  const record = await readRecord(dir, sidecarName(site));
+  if (record) return record;
+  throw new BusError('E_LAB_START', `${site} sidecar: it was never started`);
 }
 
 export function sidecarName(site: string): string {
@@ -97,13 +120,13 @@ export function portsOf(state: LabState, site: string): PartPorts {
   throw new BusError('E_LAB_NOUN', `no site ${site}: the lab has ${Object.keys(state.sites).sort().join(', ')}`);
 }
 
-/** Why the daemon behind these ports is not ready; empty when it is. */
-async function notReady(ports: PartPorts): Promise<string[]> {
+/** Why the daemon behind these ports is not ready, and which links are down; both empty when all is well. */
+async function readiness(ports: PartPorts): Promise<z.output<typeof readySchema>> {
   try {
     const response = await fetch(`http://127.0.0.1:${ports.monitor}/readyz`, { signal: AbortSignal.timeout(answerMs) });
-    return readySchema.parse(await response.json()).reasons;
+    return readySchema.parse(await response.json());
   } catch {
-    return ['it does not answer on its monitoring port'];
+    return { reasons: ['it does not answer on its monitoring port'], linksDown: [] };
   }
 }
 

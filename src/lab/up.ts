@@ -27,7 +27,7 @@ import {
   startDaemonPart,
   startServerPart,
   startSidecarPart,
-  untilSiteReady,
+  untilSiteLinked,
 } from './parts.ts';
 import { type HeldPorts, holdPorts } from './ports.ts';
 import { isAlive, readRecords } from './processes.ts';
@@ -129,7 +129,7 @@ async function run(context: LabContext, file: BusFile, held: HeldPorts): Promise
   try {
     const ports = await openLinks(links, file, state);
     await control.call('bus.apply', { file: localBusFile(file, { sitePorts: sitePorts(state), proxyPorts: ports }) });
-    await startSites(context, control, file, ports);
+    await startSites(context, control, file, ports, untilSiteLinked);
   } finally {
     await control.close();
   }
@@ -162,12 +162,13 @@ export function sitePorts(state: LabState): Map<string, PartPorts> {
   return new Map(Object.entries(state.sites));
 }
 
-/** Joins and starts the sites of `file`, all at once, and waits until all are ready. */
+/** Joins and starts the sites of `file`, all at once, and waits for each with `untilUp`. */
 export async function startSites(
   context: LabContext,
   control: ControlClient,
   file: Pick<BusFile, 'sites'>,
   proxyPorts: ReadonlyMap<string, number>,
+  untilUp: (context: LabContext, site: string) => Promise<void>,
 ): Promise<void> {
   await together(
     context.abort,
@@ -181,6 +182,6 @@ export async function startSites(
   );
   await together(
     context.abort,
-    file.sites.map(({ name }) => untilSiteReady(context, name)),
+    file.sites.map(({ name }) => untilUp(context, name)),
   );
 }

@@ -75,6 +75,7 @@ it('stops every process when it is interrupted', { timeout: demoMs }, async () =
   expect(processesOf(dir).length).toBeGreaterThan(2);
   demo.interrupt();
   expect(await demo.exited).toBe(1);
+  expect(demo.stderr()).toContain('interrupted by SIGINT');
   expect(processesOf(dir)).toEqual([]);
   expect(existsSync(dir)).toBe(false);
 });

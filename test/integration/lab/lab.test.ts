@@ -103,8 +103,12 @@ test('a message crosses from one site to another, the links are real, and all of
 test('a killed part comes back where it was', async () => {
   const lab = await labs.start(bus);
   await labKill(lab.dir, 'tokyo', 'sidecar');
+  await labKill(lab.dir, 'frankfurt', 'sidecar');
   await publish(lab, 'trade.1', 'while the sidecar is dead');
-  await labStart(lab.dir, 'tokyo', 'sidecar');
+  const said: string[] = [];
+  await labStart(lab.dir, 'tokyo', 'sidecar', (line) => said.push(line));
+  expect(said).toEqual([expect.stringMatching(/^tokyo is ready; acme: link to frankfurt is /)]);
+  await labStart(lab.dir, 'frankfurt', 'sidecar');
   expect((await takeOne(lab)).payload).toBe('while the sidecar is dead');
   await labKill(lab.dir, 'frankfurt', 'server');
   await labStart(lab.dir, 'frankfurt', 'server');
