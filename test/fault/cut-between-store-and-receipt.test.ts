@@ -7,25 +7,9 @@ import { expect, test } from 'vitest';
 import { labCut, labRestore, labSilence, labStatus } from '../../src/lab/index.ts';
 import { Ledger, publishSome, startConsumer, useBus } from '../support/bus.ts';
 import { until } from '../support/tcp.ts';
+import { twoSites } from '../support/topologies.ts';
 
-const lab = useBus(`
-sites:
-  - {name: tokyo,     mode: server, address: "tokyo.example.net:7422"}
-  - {name: frankfurt, mode: server, address: "fra.example.net:7422"}
-customers:
-  - name: acme
-    terminals: [tokyo, frankfurt]
-    links:
-      - {between: [tokyo, frankfurt]}
-    topics:
-      - name: trade
-        dedupeMs: 100
-        groups:
-          - {name: risk, terminals: [frankfurt]}
-    apps:
-      - {name: exchange,    terminal: tokyo,     publish: [trade]}
-      - {name: risk-engine, terminal: frankfurt, consume: [trade@risk]}
-`);
+const lab = useBus(twoSites);
 const link = { customer: 'acme', a: 'tokyo', b: 'frankfurt' };
 /** longer than the capture stream's window for ids and than the link's patience with silence */
 const longerThanWindowsMs = 4_000;

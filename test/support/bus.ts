@@ -4,6 +4,7 @@
  * not, and what nats-server confirmed must be in the group's stream exactly once.
  */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -38,8 +39,9 @@ export function useBus(yaml: string): () => TestLab {
   });
   afterAll(async () => {
     await Promise.all(connections.splice(0).map((connection) => connection.close().catch(() => undefined)));
-    // also where it came up too late
-    if (dir !== undefined) await labDown(dir, { keep: hasFailed || lab === undefined });
+    // there where it came up too late too; not where a test has taken it down
+    if (dir !== undefined && existsSync(join(dir, 'lab.json')))
+      await labDown(dir, { keep: hasFailed || lab === undefined });
   });
   return () => {
     if (lab === undefined) throw new Error('the lab did not start');

@@ -16,7 +16,7 @@ import {
 import type { ControlClient, ResponseOf } from '../../src/api/methods.ts';
 import type { Clock } from '../../src/clock.ts';
 import { initControl, type RunningControl, startControl } from '../../src/control.ts';
-import { type Logger, silentLogger } from '../../src/log.ts';
+import { silentLogger } from '../../src/log.ts';
 import { createCsr, createKey } from '../../src/trust/index.ts';
 
 export interface TestControl extends RunningControl {
@@ -32,11 +32,11 @@ export interface TestControl extends RunningControl {
 export async function startTestControl(
   dir: string,
   databaseUrl: string,
-  log: Logger = silentLogger,
+  { hasWebsocket = false } = {},
 ): Promise<TestControl> {
   const any = '127.0.0.1:0';
-  await initControl({ dir, listen: any, leafListen: any, websocketListen: any });
-  const control = await startControl({ dir, databaseUrl, log });
+  await initControl({ dir, listen: any, leafListen: any, websocketListen: hasWebsocket ? any : undefined });
+  const control = await startControl({ dir, databaseUrl, log: silentLogger });
   const file = await readAdminFile(dir);
   if (!file.control) throw new Error('the admin file was not completed');
   const adminFile = { ...file, control: file.control };

@@ -14,7 +14,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { ResponseOf } from '../../../src/api/methods.ts';
 import { type LabInfo, labDown, labUp } from '../../../src/lab/index.ts';
 import { findRunning } from '../../../src/server/index.ts';
-import { mbus, mbusJson } from '../../support/cli.ts';
+import { mbus, mbusHere, mbusJson, mbusJsonHere } from '../../support/cli.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
 
 type Applied = ResponseOf<'bus.apply'>;
@@ -68,7 +68,7 @@ async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<numbe
 const exchange = ['--app', 'acme/exchange'];
 const riskEngine = ['--app', 'acme/risk-engine'];
 const inLab = (...args: string[]): string[] => [...args, '--dir', lab];
-const status = (): Promise<Status> => mbusJson<Status>(inLab('status'));
+const status = (): Promise<Status> => mbusJsonHere<Status>(inLab('status'));
 
 test('what pub stores in one LAN, sub gets in the other, unchanged', async () => {
   const payload = Buffer.from([0xff, 0, 1, 2]);
@@ -134,16 +134,16 @@ test('an app may do what its rights say and nothing else', async () => {
 });
 
 test('nouns come and go one by one, and the file says the same', async () => {
-  const before = await mbus(inLab('export'));
+  const before = await mbusHere(inLab('export'));
   const created = await mbusJson<Applied>(inLab('topic', 'create', 'acme/depth', '--max-bytes', '1048576'));
   expect(created.changes).toEqual([{ action: 'add', noun: 'topic', name: 'acme/depth', fields: [] }]);
-  await mbusJson(inLab('group', 'create', 'acme/depth@books', '--terminals', 'tokyo'));
-  await mbusJson(
+  await mbusJsonHere(inLab('group', 'create', 'acme/depth@books', '--terminals', 'tokyo'));
+  await mbusJsonHere(
     inLab('app', 'create', 'acme/booker', '--terminal', 'tokyo', '--publish', 'depth', '--consume', 'depth@books'),
   );
-  const set = await mbusJson<Applied>(inLab('group', 'set', 'acme/depth@books', '--on-full', 'dropOldest'));
+  const set = await mbusJsonHere<Applied>(inLab('group', 'set', 'acme/depth@books', '--on-full', 'dropOldest'));
   expect(set.changes[0]?.fields).toEqual(['onFull: refuse -> dropOldest']);
-  expect(await mbusJson(inLab('app', 'ls', 'acme'))).toContainEqual({
+  expect(await mbusJsonHere(inLab('app', 'ls', 'acme'))).toContainEqual({
     customer: 'acme',
     name: 'booker',
     terminal: 'tokyo',
@@ -154,33 +154,34 @@ test('nouns come and go one by one, and the file says the same', async () => {
   const siteDir = join(lab, 'sites', 'tokyo');
   const out = join(root, 'booker.creds');
   await vi.waitFor(
-    async () => expect((await mbus(['app', 'creds', 'acme/booker', '--site-dir', siteDir, '--out', out])).code).toBe(0),
+    async () =>
+      expect((await mbusHere(['app', 'creds', 'acme/booker', '--site-dir', siteDir, '--out', out])).code).toBe(0),
     { timeout: 20_000, interval: 200 },
   );
   expect((await stat(out)).mode & 0o777).toBe(0o600);
   const nats = info.sites.tokyo!.nats;
   await vi.waitFor(
-    async () => expect((await mbus(['pub', 'depth', 'x', '--server', nats, '--creds', out])).code).toBe(0),
+    async () => expect((await mbusHere(['pub', 'depth', 'x', '--server', nats, '--creds', out])).code).toBe(0),
     { timeout: 20_000, interval: 200 },
   );
   expect(
-    (await mbus(['sub', 'depth@books', '--server', nats, '--creds', out, '--count', '1', '--timeout-ms', '20000']))
+    (await mbusHere(['sub', 'depth@books', '--server', nats, '--creds', out, '--count', '1', '--timeout-ms', '20000']))
       .stdout,
   ).toMatch(/^depth {2}#1\nx\n$/);
 
-  await mbusJson(inLab('app', 'rm', 'acme/booker'));
-  await mbusJson(inLab('group', 'rm', 'acme/depth@books'));
+  await mbusJsonHere(inLab('app', 'rm', 'acme/booker'));
+  await mbusJsonHere(inLab('group', 'rm', 'acme/depth@books'));
   // refused until tokyo has reported that the message is taken
-  await vi.waitFor(() => mbusJson(inLab('topic', 'rm', 'acme/depth')), { timeout: 20_000, interval: 200 });
-  expect((await mbus(inLab('export'))).stdout).toBe(before.stdout);
+  await vi.waitFor(() => mbusJsonHere(inLab('topic', 'rm', 'acme/depth')), { timeout: 20_000, interval: 200 });
+  expect((await mbusHere(inLab('export'))).stdout).toBe(before.stdout);
 });
 
 test('a change that leaves something dangling is refused as a whole', async () => {
   const before = await status();
-  const { code, stderr } = await mbus(inLab('topic', 'rm', 'acme/trade'));
+  const { code, stderr } = await mbusHere(inLab('topic', 'rm', 'acme/trade'));
   expect(code).toBe(2);
   expect(stderr).toMatch(/E_CONFIG: 2 problems\nthe bus after this change: customers\[0\]\.apps\[\d\]\.publish\[0\]: /);
-  const unknown = await mbus(inLab('app', 'create', 'acme/x', '--terminal', 'tokyo', '--publish', 'nope'));
+  const unknown = await mbusHere(inLab('app', 'create', 'acme/x', '--terminal', 'tokyo', '--publish', 'nope'));
   expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('customer "acme" has no topic "nope"')]);
   expect((await status()).version).toBe(before.version);
 });
@@ -192,9 +193,9 @@ test('changes made at the same time all arrive', async () => {
     [0, ''],
     [0, ''],
   ]);
-  const listed = await mbusJson<{ name: string }[]>(inLab('topic', 'ls'));
+  const listed = await mbusJsonHere<{ name: string }[]>(inLab('topic', 'ls'));
   expect(listed.map(({ name }) => name)).toEqual(expect.arrayContaining(topics));
-  for (const topic of topics) await mbusJson(inLab('topic', 'rm', `acme/${topic}`));
+  for (const topic of topics) await mbusJsonHere(inLab('topic', 'rm', `acme/${topic}`));
 });
 
 test('apply of a changed file on the lab says what changed; audit tells who', async () => {
@@ -204,13 +205,13 @@ test('apply of a changed file on the lab says what changed; audit tells who', as
   expect(applied.changes).toEqual([
     { action: 'update', noun: 'link', name: 'acme/frankfurt-tokyo', fields: ['cost: 1 -> 9'] },
   ]);
-  expect((await mbusJson<Applied>(inLab('apply', '-f', file))).changes).toEqual([]);
-  expect((await mbusJson<Applied>(inLab('diff', '-f', file))).changes).toEqual([]);
+  expect((await mbusJsonHere<Applied>(inLab('apply', '-f', file))).changes).toEqual([]);
+  expect((await mbusJsonHere<Applied>(inLab('diff', '-f', file))).changes).toEqual([]);
   await writeFile(file, busFile);
-  expect((await mbusJson<Applied>(inLab('diff', '-f', file))).changes.map(({ fields }) => fields)).toEqual([
+  expect((await mbusJsonHere<Applied>(inLab('diff', '-f', file))).changes.map(({ fields }) => fields)).toEqual([
     ['cost: 9 -> 1'],
   ]);
-  const { rows } = await mbusJson<ResponseOf<'audit.list'>>(inLab('audit', 'ls', '--limit', '1'));
+  const { rows } = await mbusJsonHere<ResponseOf<'audit.list'>>(inLab('audit', 'ls', '--limit', '1'));
   expect(rows[0]).toMatchObject({
     action: 'link.update',
     noun: 'acme/frankfurt-tokyo',
@@ -219,10 +220,10 @@ test('apply of a changed file on the lab says what changed; audit tells who', as
 });
 
 test('a site is declared, joined with a token that works once, and run', async () => {
-  await mbusJson(inLab('site', 'create', 'osaka', '--mode', 'client'));
-  await mbusJson(inLab('terminal', 'create', 'acme/osaka', '--link', 'tokyo'));
+  await mbusJsonHere(inLab('site', 'create', 'osaka', '--mode', 'client'));
+  await mbusJsonHere(inLab('terminal', 'create', 'acme/osaka', '--link', 'tokyo'));
   const tokenFile = join(root, 'osaka.token');
-  await mbusJson(inLab('site', 'token', 'osaka', '--out', tokenFile));
+  await mbusJsonHere(inLab('site', 'token', 'osaka', '--out', tokenFile));
   expect((await stat(tokenFile)).mode & 0o777).toBe(0o600);
 
   const site = join(root, 'osaka');
@@ -273,8 +274,8 @@ async function untilUp(site: string): Promise<void> {
 async function registerAgain(site: string): Promise<void> {
   const [terminal = ''] = await readdir(join(site, 'terminals'));
   await rm(join(site, 'terminals', terminal, 'securekey'));
-  const terminalToken = (await mbusJson<{ token: string }>(inLab('terminal', 'token', 'acme/osaka'))).token;
-  const siteToken = (await mbusJson<{ token: string }>(inLab('site', 'token', 'osaka'))).token;
+  const terminalToken = (await mbusJsonHere<{ token: string }>(inLab('terminal', 'token', 'acme/osaka'))).token;
+  const siteToken = (await mbusJsonHere<{ token: string }>(inLab('site', 'token', 'osaka'))).token;
   const register = ['terminal', 'join', 'acme', '--dir', site, '--token-file', '-'];
   const wrong = await mbus(register, { input: siteToken });
   expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringMatching(/^mbus: E_TOKEN_UNKNOWN: /)]);

@@ -5,7 +5,7 @@
  */
 import { beforeAll, expect, test } from 'vitest';
 import { labCut, labDown, labRestore, labUp } from '../../../src/lab/index.ts';
-import { mbus, mbusJson } from '../../support/cli.ts';
+import { mbusHere, mbusJson, mbusJsonHere } from '../../support/cli.ts';
 import { until } from '../../support/tcp.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
 
@@ -42,14 +42,14 @@ interface LinkRow {
   reason: string;
 }
 
-const links = (): Promise<LinkRow[]> => mbusJson<LinkRow[]>(['links', '--dir', dir, '--customer', 'acme']);
+const links = (): Promise<LinkRow[]> => mbusJsonHere<LinkRow[]>(['links', '--dir', dir, '--customer', 'acme']);
 
 test('links shows each link from both its ends, and why one is down', async () => {
   await until('both ends of both links are up', async () => {
     const rows = await links();
     return rows.length === 4 && rows.every(({ state }) => state === 'up');
   });
-  const rows = await links();
+  const rows = await mbusJson<LinkRow[]>(['links', '--dir', dir, '--customer', 'acme']);
   expect(rows.map(({ link, seenAt }) => `${link} ${seenAt}`)).toEqual([
     'acme/frankfurt-tokyo frankfurt',
     'acme/frankfurt-tokyo tokyo',
@@ -62,9 +62,9 @@ test('links shows each link from both its ends, and why one is down', async () =
   const down = (await links()).filter(({ state }) => state === 'down');
   expect(down[0]).toMatchObject({ link: 'acme/frankfurt-virginia', cost: null });
   expect(down[0]?.reason).not.toBe('');
-  const { stdout } = await mbus(['links', '--dir', dir]);
+  const { stdout } = await mbusHere(['links', '--dir', dir]);
   expect(stdout).toMatch(/LINK +SEEN AT +STATE +RTT +JITTER +LOSS +COST +BACKLOG +SINCE +WHY/);
-  expect(await mbus(['links', '--dir', dir, '--customer', 'nobody', '--json'])).toMatchObject({
+  expect(await mbusHere(['links', '--dir', dir, '--customer', 'nobody', '--json'])).toMatchObject({
     code: 1,
     stdout: '',
     stderr: expect.stringContaining('E_UNKNOWN_NOUN'),
@@ -78,14 +78,14 @@ test('routes shows the paths a sidecar has, and explain --live the same with wha
     routes: { to: string; path: string[] | null; isWhole: boolean; cost: number }[];
   }
   const from = ['--dir', dir, '--customer', 'acme', '--from', 'tokyo'];
-  const routes = async () => (await mbusJson<Routes>(['routes', ...from])).routes;
+  const routes = async () => (await mbusJsonHere<Routes>(['routes', ...from])).routes;
   await until('tokyo has a whole path to virginia', async () => (await routes()).every(({ isWhole }) => isWhole));
   expect((await routes()).map(({ to, path }) => [to, path])).toEqual([
     ['frankfurt', ['tokyo', 'frankfurt']],
     ['virginia', ['tokyo', 'frankfurt', 'virginia']],
   ]);
   const explain = (...more: string[]) =>
-    mbusJson<{ path: string[] | null; cost: number; terminal?: string }>([
+    mbusJsonHere<{ path: string[] | null; cost: number; terminal?: string }>([
       'route',
       'explain',
       '--live',
@@ -98,7 +98,7 @@ test('routes shows the paths a sidecar has, and explain --live the same with wha
   expect(cost).toBeGreaterThanOrEqual(8);
   expect(await explain('--group', 'trade@archive')).toMatchObject({ terminal: 'virginia', path });
   expect((await explain('--to', 'virginia', '--down', 'frankfurt-virginia')).path).toBeNull();
-  const { code, stderr } = await mbus(['route', 'explain', ...from, '--to', 'virginia']);
+  const { code, stderr } = await mbusHere(['route', 'explain', ...from, '--to', 'virginia']);
   expect([code, stderr]).toEqual([2, expect.stringContaining('give either --file or --live')]);
 });
 
@@ -118,7 +118,7 @@ test('trace follows a probe over every terminal of its way, with times', async (
   expect((await mbusJson<Trace>(again)).hops.map(({ site, kind }) => `${site} ${kind}`)).toEqual(
     expect.arrayContaining(['virginia delivered']),
   );
-  const { stdout } = await mbus([
+  const { stdout } = await mbusHere([
     'trace',
     'acme/trade',
     '--from',

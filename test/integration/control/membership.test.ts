@@ -7,7 +7,7 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as tlsConnect } from 'node:tls';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { joinSite, parseToken } from '../../../src/api/index.ts';
 import { requireBus } from '../../../src/config/check.ts';
 import type { BusDraft } from '../../../src/config/edit.ts';
@@ -34,17 +34,23 @@ let postgres: TestPostgres;
 let control: TestControl;
 let dir: string;
 
-beforeEach(async () => {
+// one bus for all: each test has sites of its own
+beforeAll(async () => {
   postgres = await startPostgres();
   dir = await mkdtemp(join(tmpdir(), 'mbus-test-membership-'));
-  control = await startTestControl(join(dir, 'control'), await postgres.createEmptyDatabase());
+  control = await startTestControl(join(dir, 'control'), await postgres.createEmptyDatabase(), { hasWebsocket: true });
 });
 
-afterEach(async () => {
+afterAll(async () => {
   await control.stop();
   await postgres.stop();
   await rm(dir, { recursive: true, force: true });
 });
+
+/** Makes a key and a certificate, for which a busy machine takes its time. */
+async function tokenOf(site: string): Promise<string> {
+  return (await control.admin.call('token.create', { site }, { timeoutMs: 30_000 })).token;
+}
 
 async function apply(draft: BusDraft): Promise<void> {
   await control.admin.call('bus.apply', { file: requireBus(draft, 'test') });
@@ -59,7 +65,7 @@ type Place = Partial<Omit<CreateSiteOptions, 'path' | 'enrolment'>>;
 
 /** Joins and runs a site; `path` of one that joined before keeps its keys. */
 async function startSite(name: string, place: Place = {}, path = scope.dir(name)): Promise<Running> {
-  const { token } = await control.admin.call('token.create', { site: name });
+  const token = await tokenOf(name);
   const { key, controlUser, csrPem } = await prepareSiteDir(path, name);
   const way = { proxy: place.proxy, transport: place.controlTransport };
   const enrolment = await joinSite(token, { key, controlUser, csrPem }, way);
@@ -137,7 +143,7 @@ async function joinByHand(name: string, way: string[]): Promise<string> {
   const path = scope.dir(name);
   const login = join(dir, 'login');
   await writeFile(login, 'till:se:cret/@\n', { mode: 0o600 });
-  const { token } = await control.admin.call('token.create', { site: name });
+  const token = await tokenOf(name);
   const args = ['site', 'join', '--dir', path, '--token-file', '-', '--proxy-login-file', login, ...way];
   await mbusJson(args, { input: token });
   expect((await stat(join(path, 'site.json'))).mode & 0o777).toBe(0o600);
@@ -145,12 +151,12 @@ async function joinByHand(name: string, way: string[]): Promise<string> {
 }
 
 test('a token of a control plane without WebSocket says so; what it lets in carries no more than its bus', async () => {
-  await apply({ sites: [{ name: 'tokyo', mode: 'client' }] });
-  const { token } = await control.admin.call('token.create', { site: 'tokyo' });
+  await apply({ sites: [{ name: 'kyoto', mode: 'client' }] });
+  const token = await tokenOf('kyoto');
   const parsed = parseToken(token);
   const { websocket, ...tcpOnly } = parsed;
   if (websocket === undefined) throw new Error('the token names no WebSocket');
-  const keys = await joinKeys('tokyo');
+  const keys = await joinKeys('kyoto');
   await expect(joinSite(tcpOnly, keys, { transport: 'ws' })).rejects.toMatchObject({ code: 'E_TOKEN_BAD' });
   const stranger = await createCa({ name: 'another bus' });
   const { keyPem, csrPem } = await createCsr({ commonName: 'join x' });
@@ -163,36 +169,36 @@ test('a token of a control plane without WebSocket says so; what it lets in carr
   expect(life.names).toEqual([]);
   expect(life.notAfterMs - Date.now()).toBeLessThan(15 * 60_000);
   const enrolment = await joinSite(parsed, keys, { transport: 'ws' });
-  expect(enrolment.site).toBe('tokyo');
+  expect(enrolment.site).toBe('kyoto');
 });
 
 test('a site that is removed loses its control link within five seconds and gets no other', async () => {
-  await apply({ sites: ['tokyo', 'osaka'].map((name) => ({ name, mode: 'client' })) });
-  const { site: tokyo } = await startSite('tokyo');
+  await apply({ sites: ['kobe', 'osaka'].map((name) => ({ name, mode: 'client' })) });
+  const { site: kobe } = await startSite('kobe');
   await startSite('osaka');
-  await eventually('both have reported', async () => (await hasReported('tokyo')) && (await hasReported('osaka')));
+  await eventually('both have reported', async () => (await hasReported('kobe')) && (await hasReported('osaka')));
   const links = async (site: SiteDir): Promise<number> => {
     const page = await (await fetch(`http://${site.file.monitor}/leafz`)).json();
     return (page as { leafnodes: number }).leafnodes;
   };
-  expect(await links(tokyo)).toBe(1);
+  expect(await links(kobe)).toBe(1);
   await apply({ sites: [{ name: 'osaka', mode: 'client' }] });
-  await eventually('the link is closed', async () => (await links(tokyo)) === 0, 5_000);
+  await eventually('the link is closed', async () => (await links(kobe)) === 0, 5_000);
   for (let look = 0; look < 20; look++) {
-    expect(await links(tokyo)).toBe(0);
+    expect(await links(kobe)).toBe(0);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   await eventually('the other goes on', () => hasReported('osaka'));
 });
 
 test('a site that was removed may join again with the keys it has', async () => {
-  await apply({ sites: [{ name: 'tokyo', mode: 'client' }] });
-  const { site, stop } = await startSite('tokyo');
-  await eventually('it has reported', () => hasReported('tokyo'));
+  await apply({ sites: [{ name: 'sendai', mode: 'client' }] });
+  const { site, stop } = await startSite('sendai');
+  await eventually('it has reported', () => hasReported('sendai'));
   await apply({ sites: [] });
   await stop();
-  await apply({ sites: [{ name: 'tokyo', mode: 'client' }] });
-  const { site: again } = await startSite('tokyo', {}, site.path);
+  await apply({ sites: [{ name: 'sendai', mode: 'client' }] });
+  const { site: again } = await startSite('sendai', {}, site.path);
   expect(again.file.siteId).not.toBe(site.file.siteId);
-  await eventually('it reports under its new id', () => hasReported('tokyo'));
+  await eventually('it reports under its new id', () => hasReported('sendai'));
 });

@@ -21,10 +21,9 @@ import {
   labUp,
 } from '../../../src/lab/index.ts';
 import { serversInside } from '../../../src/lab/leftovers.ts';
-import { type TestLab, useLabs } from '../../support/lab.ts';
+import { useBus } from '../../support/bus.ts';
+import type { TestLab } from '../../support/lab.ts';
 import { until } from '../../support/tcp.ts';
-
-const labs = useLabs();
 
 const bus = `
 sites:
@@ -47,6 +46,8 @@ customers:
       - {name: risk-engine, terminal: frankfurt, consume: [trade@risk]}
 `;
 
+const running = useBus(bus);
+
 async function publish(lab: TestLab, subject: string, payload: string): Promise<void> {
   const nc = await lab.connect('acme/exchange');
   const head = headers();
@@ -66,8 +67,8 @@ async function takeOne(lab: TestLab): Promise<{ subject: string; payload: string
   return { subject: message.subject, payload: message.string(), colour: message.headers?.get('Colour') };
 }
 
-test('a message crosses from one site to another, the links are real, and all of it goes away', async () => {
-  const lab = await labs.start(bus);
+test('a message crosses from one site to another, and the links are real', async () => {
+  const lab = running();
   await publish(lab, 'trade.eu.1', 'first');
   expect(await takeOne(lab)).toEqual({ subject: 'trade.eu.1', payload: 'first', colour: 'red' });
   expect((await fetch(lab.info.sites.tokyo?.metrics ?? '')).status).toBe(200);
@@ -95,13 +96,10 @@ test('a message crosses from one site to another, the links are real, and all of
   await expect(labUp({ text: bus, fileName: 'bus.yaml', dir: lab.dir })).rejects.toMatchObject({
     code: 'E_LAB_RUNNING',
   });
-  await labDown(lab.dir);
-  expect(existsSync(lab.dir)).toBe(false);
-  expect(await serversInside(lab.dir)).toEqual([]);
 });
 
 test('a killed part comes back where it was', async () => {
-  const lab = await labs.start(bus);
+  const lab = running();
   await labKill(lab.dir, 'tokyo', 'sidecar');
   await labKill(lab.dir, 'frankfurt', 'sidecar');
   await publish(lab, 'trade.1', 'while the sidecar is dead');
@@ -121,7 +119,7 @@ test('a killed part comes back where it was', async () => {
 });
 
 test('a changed file starts what is new, stops what is gone, and restarts nothing', async () => {
-  const lab = await labs.start(bus);
+  const lab = running();
   const servers = async (): Promise<number[]> => (await serversInside(join(lab.dir, 'sites'))).sort();
   const before = await servers();
   const changed = bus
@@ -138,6 +136,14 @@ test('a changed file starts what is new, stops what is gone, and restarts nothin
   await labApply(lab.dir, bus, 'bus.yaml', { force: true });
   expect(await servers()).toEqual(before);
   expect((await labLinks(lab.dir)).map(({ link }) => link)).not.toContain('link/acme/osaka/tokyo');
+});
+
+test('all of it goes away', async () => {
+  const { dir } = running();
+  expect(await serversInside(dir)).not.toEqual([]);
+  await labDown(dir);
+  expect(existsSync(dir)).toBe(false);
+  expect(await serversInside(dir)).toEqual([]);
 });
 
 test('of two that start a lab in one directory, one does', async () => {

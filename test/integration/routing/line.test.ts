@@ -7,29 +7,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { labCut, labRestore } from '../../../src/lab/index.ts';
 import { Ledger, startConsumer, startPublisher, useBus } from '../../support/bus.ts';
+import { lineOfThree } from '../../support/topologies.ts';
 
 const seconds = Number(process.env.MBUS_LINE_SECONDS ?? 2);
 const rounds = Number(process.env.MBUS_LINE_ROUNDS ?? 4);
 
-const lab = useBus(`
-sites:
-  - {name: n1, mode: server, address: "n1.example.net:7422"}
-  - {name: n2, mode: server, address: "n2.example.net:7422"}
-  - {name: n3, mode: server, address: "n3.example.net:7422"}
-customers:
-  - name: acme
-    terminals: [n1, n2, n3]
-    links:
-      - {between: [n1, n2]}
-      - {between: [n2, n3]}
-    topics:
-      - name: trade
-        groups:
-          - {name: risk, terminals: [n3]}
-    apps:
-      - {name: exchange,    terminal: n1, publish: [trade]}
-      - {name: risk-engine, terminal: n3, consume: [trade@risk]}
-`);
+const lab = useBus(lineOfThree);
 
 const near = { customer: 'acme', a: 'n1', b: 'n2' };
 const far = { customer: 'acme', a: 'n2', b: 'n3' };

@@ -1,9 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { exampleBus } from '../../support/bus-file.ts';
-import { mbus, mbusJson } from '../../support/cli.ts';
+import { mbus, mbusHere, mbusJsonHere } from '../../support/cli.ts';
 
 let dir: string;
 let file: string;
@@ -14,9 +14,16 @@ beforeAll(async () => {
   await writeFile(file, exampleBus);
 });
 
+afterEach(() => void vi.unstubAllEnvs());
 afterAll(() => rm(dir, { recursive: true }));
 
 const explain = ['route', 'explain', '--customer', 'acme', '--from', 'tokyo', '-f'];
+
+test('wrong usage ends a process with 2', async () => {
+  const { code, stdout, stderr } = await mbus(['bogus']);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toMatch(/^mbus: E_USAGE: /);
+});
 
 test('help goes to stdout and ends 0', async () => {
   const { code, stdout, stderr } = await mbus(['--help']);
@@ -42,7 +49,7 @@ test.each([
     ['pub', 'trade', 'x', '--header', 'x\r\ny', '--server', 'nats://127.0.0.1:1', '--creds', 'x'],
   ],
 ])('%s is E_USAGE: exit 2, nothing on stdout, no stack', async (_, args) => {
-  const { code, stdout, stderr } = await mbus(args);
+  const { code, stdout, stderr } = await mbusHere(args);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toMatch(/^mbus: E_USAGE: .+\n {2}Run the command with --help\.\n$/s);
 });
@@ -52,8 +59,8 @@ test.each(['a.>', 'x\r\nPUB a 1\r\n1', 'r\u202el', 'x'.repeat(10_000)].map((name
   'a name like %j is E_NAME',
   async (_, name) => {
     const results = await Promise.all([
-      mbus(['topic', 'create', `acme/${name}`]),
-      mbus(['sub', `trade@${name}`, '--server', 'nats://127.0.0.1:1', '--creds', 'x']),
+      mbusHere(['topic', 'create', `acme/${name}`]),
+      mbusHere(['sub', `trade@${name}`, '--server', 'nats://127.0.0.1:1', '--creds', 'x']),
     ]);
     for (const { code, stdout, stderr } of results) {
       expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -66,7 +73,7 @@ test.each(['a.>', 'x\r\nPUB a 1\r\n1', 'r\u202el', 'x'.repeat(10_000)].map((name
 test('a bad bus file is E_CONFIG: exit 2, a line per problem', async () => {
   const bad = join(dir, 'bad.yaml');
   await writeFile(bad, exampleBus.replace('cost: 1', 'cost: 0').replace('publish: [trade]', 'publish: [bonds]'));
-  const { code, stdout, stderr } = await mbus([...explain, bad, '--to', 'virginia', '--json']);
+  const { code, stdout, stderr } = await mbusHere([...explain, bad, '--to', 'virginia', '--json']);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr.split('\n').slice(0, 3)).toEqual([
     'mbus: E_CONFIG: 2 problems',
@@ -76,23 +83,23 @@ test('a bad bus file is E_CONFIG: exit 2, a line per problem', async () => {
 });
 
 test('a file that is not there is E_FILE: exit 1', async () => {
-  const { code, stderr } = await mbus([...explain, join(dir, 'none.yaml'), '--to', 'virginia']);
+  const { code, stderr } = await mbusHere([...explain, join(dir, 'none.yaml'), '--to', 'virginia']);
   expect(code).toBe(1);
   expect(stderr).toMatch(/^mbus: E_FILE: cannot read .*none\.yaml/);
 });
 
 test('a directory without a control plane is E_CONTROL_DIR: exit 1; MBUS_DEBUG shows the stack', async () => {
-  const plain = await mbus(['status', '--dir', dir]);
+  const plain = await mbusHere(['status', '--dir', dir]);
   expect(plain.code).toBe(1);
   expect(plain.stderr).toMatch(/^mbus: E_CONTROL_DIR: /);
   expect(plain.stderr).not.toContain('    at ');
-  expect((await mbus(['status', '--dir', dir], { env: { MBUS_DEBUG: '1' } })).stderr).toContain('    at ');
+  vi.stubEnv('MBUS_DEBUG', '1');
+  expect((await mbusHere(['status', '--dir', dir])).stderr).toContain('    at ');
 });
 
 test('bad variables are told together', async () => {
-  const { code, stderr } = await mbus(['control', 'run', '--dir', dir], {
-    env: { MBUS_LOG_LEVEL: 'loud', DATABASE_URL: 'x' },
-  });
+  vi.stubEnv('MBUS_LOG_LEVEL', 'loud').stubEnv('DATABASE_URL', 'x');
+  const { code, stderr } = await mbusHere(['control', 'run', '--dir', dir]);
   expect(code).toBe(2);
   expect(stderr).toMatch(/E_CONFIG: 2 problems\nenvironment: DATABASE_URL.*\nenvironment: MBUS_LOG_LEVEL.*"loud"/);
 });
@@ -101,33 +108,35 @@ test('a token is read from stdin, file or MBUS_TOKEN, and a bad one is told with
   const tokenFile = join(dir, 'token');
   await writeFile(tokenFile, 'sesame');
   const join_ = ['site', 'join', '--dir', join(dir, 'site')];
-  for (const result of await Promise.all([
-    mbus([...join_, '--token-file', '-'], { input: 'sesame\n' }),
-    mbus([...join_, '--token-file', tokenFile]),
-    mbus(join_, { env: { MBUS_TOKEN: 'sesame' } }),
-  ])) {
+  const results = [
+    await mbus([...join_, '--token-file', '-'], { input: 'sesame\n' }),
+    await mbusHere([...join_, '--token-file', tokenFile]),
+  ];
+  expect((await mbusHere(join_)).stderr).toMatch(/^mbus: E_USAGE: give the token by/);
+  vi.stubEnv('MBUS_TOKEN', 'sesame');
+  results.push(await mbusHere(join_));
+  for (const result of results) {
     expect(result.code).toBe(1);
     expect(result.stderr).toMatch(/^mbus: E_TOKEN_BAD/);
     expect(result.stderr).not.toContain('sesame');
   }
-  expect((await mbus(join_)).stderr).toMatch(/^mbus: E_USAGE: give the token by/);
 });
 
 test('route explain answers from the file alone', async () => {
   const to = ['--to', 'virginia'];
-  expect(await mbusJson([...explain, file, ...to])).toEqual({
+  expect(await mbusJsonHere([...explain, file, ...to])).toEqual({
     path: ['tokyo', 'frankfurt', 'virginia'],
     cost: 2,
     nextHop: 'frankfurt',
   });
-  expect(await mbusJson([...explain, file, ...to, '--down', 'frankfurt-tokyo'])).toEqual({
+  expect(await mbusJsonHere([...explain, file, ...to, '--down', 'frankfurt-tokyo'])).toEqual({
     path: null,
     cost: null,
     nextHop: null,
   });
-  expect(await mbusJson([...explain, file, '--group', 'trade@archive'])).toMatchObject({
+  expect(await mbusJsonHere([...explain, file, '--group', 'trade@archive'])).toMatchObject({
     terminal: 'virginia',
     cost: 2,
   });
-  expect((await mbus([...explain, file, ...to])).stdout).toBe('tokyo -> frankfurt -> virginia  (cost 2)\n');
+  expect((await mbusHere([...explain, file, ...to])).stdout).toBe('tokyo -> frankfurt -> virginia  (cost 2)\n');
 });
