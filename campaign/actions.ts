@@ -5,6 +5,7 @@
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { createAdminClient } from '../src/api/index.ts';
 import {
   type LinkRef,
   labCut,
@@ -94,6 +95,7 @@ export const actions: Record<FaultName, Action> = {
     inject: ({ id, target }, { lab, seed }) => setClock(lab, siteOf(target), drawJump(seed, id)),
     heal: ({ target }, { lab }) => setClock(lab, siteOf(target), 0),
   },
+  'rotate-key': { inject: ({ target }, { lab }) => rotate(lab, target), heal: async () => undefined },
   change: {
     inject: (step, { configuration }) => configuration.change(step),
     heal: (step, { configuration }) => configuration.undo(step),
@@ -164,6 +166,17 @@ async function alternate({ target, forMs }: Step, { lab }: Ground): Promise<void
 
 async function restoreBoth({ target }: Step, { lab }: Ground): Promise<void> {
   for (const link of pairOf(target)) await restore(lab, link);
+}
+
+/** A new version of the topic's key seals from now on. */
+async function rotate(lab: string, target: Target): Promise<void> {
+  if (target.kind !== 'topic') throw new TypeError(`a ${target.kind} has no key`);
+  const control = await createAdminClient(join(lab, 'control'));
+  try {
+    await control.call('key.rotate', { customer: target.customer, topic: target.topic });
+  } finally {
+    await control.close();
+  }
 }
 
 /** The streams of the transit cache, while the site's server is dead. */

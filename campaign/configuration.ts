@@ -54,7 +54,7 @@ export class Configuration {
     const next = this.#applying.then(async () => {
       this.#isApplied = false;
       const file = changed(this.#base, [...this.#changes.values()]);
-      await labApply(this.#lab, stringify(file), 'campaign.yaml');
+      await labApply(this.#lab, stringify(file), 'campaign.yaml', { force: true });
       this.#isApplied = true;
       this.applies += 1;
     });

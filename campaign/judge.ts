@@ -9,7 +9,8 @@
  *
  * A delivery names its copy by the place where it was stored. The same copy twice is JetStream's redelivery of what was not
  * acknowledged, and no fault of the bus. A second copy is a duplicate, except for a group with several terminals
- * when no delivery of the first was confirmed: its backlog may have moved. There the ledger errs towards "redelivered".
+ * when no delivery of the first was confirmed: its backlog may have moved. There the ledger errs towards "redelivered". A
+ * confirmation that nats-server gave with a full disk does not count: it confirms what it cannot write.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -84,19 +85,27 @@ export function isClean({ groups }: Verdict): boolean {
   return Object.values(groups).every((tally) => fatal.every((kind) => tally[kind] === 0));
 }
 
+/** A time in which a site's disk was full. */
+export interface FullDisk {
+  site: string;
+  fromMs: number;
+  untilMs: number;
+}
+
 export interface JudgeOptions {
   /** with the ledgers */
   dir: string;
+  fullDisks: readonly FullDisk[];
   publishers: readonly PublisherJob[];
   consumers: readonly ConsumerJob[];
 }
 
-export async function judge({ dir, publishers, consumers }: JudgeOptions): Promise<Verdict> {
+export async function judge({ dir, publishers, consumers, fullDisks }: JudgeOptions): Promise<Verdict> {
   const books = new Map<string, Message[]>();
   for (const { name } of publishers) books.set(name, await readPublished(join(dir, `published.${name}`)));
   const groups = new Map(consumers.map((job) => [`${job.customer}/${job.group}`, job]));
   const read = new Map<string, GroupBook>();
-  for (const [name, job] of groups) read.set(name, await readGroup(dir, name, job, consumers));
+  for (const [name, job] of groups) read.set(name, await readGroup({ dir, name, job, consumers, fullDisks }));
   const arrived = unknownThatArrived(books, read);
   const anomalies: Anomaly[] = [];
   const tallies = [...read.values()].map((book) => [book.name, tally(book, { books, publishers, arrived, anomalies })]);
@@ -142,16 +151,21 @@ interface GroupBook {
   arrivals: Map<string, Arrival[]>;
 }
 
-async function readGroup(
-  dir: string,
-  name: string,
-  { customer, group }: ConsumerJob,
-  consumers: readonly ConsumerJob[],
-): Promise<GroupBook> {
+interface GroupFiles extends Pick<JudgeOptions, 'dir' | 'consumers' | 'fullDisks'> {
+  name: string;
+  job: ConsumerJob;
+}
+
+async function readGroup({ dir, name, job, consumers, fullDisks }: GroupFiles): Promise<GroupBook> {
+  const { customer, group } = job;
   const prefix = `delivered.${customer}.`;
   const files = (await readdir(dir)).filter((file) => file.startsWith(prefix) && file.endsWith(`.${group}`));
   const arrivals = new Map<string, Arrival[]>();
-  for (const file of files) await readDelivered(join(dir, file), siteOf(file), arrivals);
+  for (const file of files) {
+    const site = siteOf(file);
+    const unsure = fullDisks.filter((full) => full.site === site);
+    await readDelivered(join(dir, file), { site, arrivals, unsure });
+  }
   for (const all of arrivals.values()) all.sort((a, b) => a.atMs - b.atMs);
   const terminals = consumers.filter((job) => job.customer === customer && job.group === group).length;
   return { name, customer, topic: group.slice(0, group.indexOf('@')), terminals, arrivals };
@@ -161,7 +175,13 @@ function siteOf(file: string): string {
   return file.split('.')[2] ?? '';
 }
 
-async function readDelivered(path: string, site: string, arrivals: Map<string, Arrival[]>): Promise<void> {
+interface DeliveredContext {
+  site: string;
+  arrivals: Map<string, Arrival[]>;
+  unsure: readonly FullDisk[];
+}
+
+async function readDelivered(path: string, { site, arrivals, unsure }: DeliveredContext): Promise<void> {
   await eachRecord(path, ([kind, id = '', atMs = '', place = '', digest = '']) => {
     const known = arrivals.get(id);
     if (kind === 'd' && digest !== '') {
@@ -169,7 +189,8 @@ async function readDelivered(path: string, site: string, arrivals: Map<string, A
       if (known === undefined) arrivals.set(id, [arrival]);
       else known.push(arrival);
     }
-    if (kind !== 'k') return;
+    const isSure = unsure.every(({ fromMs, untilMs }) => Number(atMs) < fromMs || Number(atMs) > untilMs);
+    if (kind !== 'k' || !isSure) return;
     const last = known?.findLast((arrival) => arrival.place === place && arrival.site === site);
     if (last !== undefined) last.isConfirmed = true;
   });

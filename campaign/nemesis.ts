@@ -7,10 +7,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { errorText } from '../src/errors.ts';
 import { labLinks, labRestore, labResume, labShape, labStart } from '../src/lab/index.ts';
 import { actions, type Ground } from './actions.ts';
+import type { FullDisk } from './judge.ts';
 import { faults, type Step, targetText } from './plan.ts';
 
 const healAttempts = 4;
 const healRetryMs = 2_000;
+/** a disk is filled in less */
+const fillMs = 2_000;
 /** slower recoveries are told */
 const slowMs = 5_000;
 
@@ -41,6 +44,15 @@ export class Nemesis {
 
   constructor(options: NemesisOptions) {
     this.#options = options;
+  }
+
+  /** Until nats-server was started anew, where that took place. */
+  get fullDisks(): FullDisk[] {
+    return this.injections.flatMap(({ step, injectedMs, healedMs }) =>
+      step.fault === 'disk-full' && step.target.kind === 'site'
+        ? [{ site: step.target.site, fromMs: (injectedMs ?? 0) - fillMs, untilMs: healedMs ?? Number.MAX_SAFE_INTEGER }]
+        : [],
+    );
   }
 
   /** Returns when the last step was begun. */

@@ -12,6 +12,7 @@ export type Target =
   | { kind: 'control-link'; site: string }
   /** two links that are never up together */
   | { kind: 'links'; customer: string; first: [string, string]; second: [string, string] }
+  | { kind: 'topic'; customer: string; topic: string }
   | { kind: 'change'; customer: string; name: string };
 
 export interface Step {
@@ -69,12 +70,24 @@ function linkNames(target: Target): string[] {
   return target.kind === 'control-link' ? [`link control ${target.site}`] : [];
 }
 
+const topics = (bus: BusFile): Target[] =>
+  bus.customers.flatMap(({ name: customer, topics: all }) =>
+    all.map(({ name: topic }): Target => ({ kind: 'topic', customer, topic })),
+  );
+
 function changes(bus: BusFile): Target[] {
   return bus.customers.flatMap(({ name: customer, links: all }): Target[] => [
     { kind: 'change', customer, name: 'topic' },
     { kind: 'change', customer, name: 'group' },
     ...all.map(({ between }): Target => ({ kind: 'change', customer, name: `link ${between.join(' ')}` })),
   ]);
+}
+
+/** One change at a time, and a link that is taken away is not spoiled meanwhile. */
+function ofChange(target: Target): string[] {
+  if (target.kind !== 'change') return [];
+  const [what, a = '', b = ''] = target.name.split(' ');
+  return ['config', ...(what === 'link' ? linkNames({ kind: 'link', customer: target.customer, a, b }) : [])];
 }
 
 /** Every fault; the families are what --faults takes. */
@@ -100,7 +113,14 @@ export const faults = {
   'drop-snapshot': { family: 'cache', weight: 1, forMs: [200, 3_000], targets: sites, takes: part('sidecar') },
   'disk-full': { family: 'disk', weight: 2, forMs: [1_000, 8_000], targets: sites, takes: diskAndServer },
   'clock-jump': { family: 'clock', weight: 2, forMs: [2_000, 20_000], targets: sites, takes: part('clock') },
-  change: { family: 'config', weight: 3, forMs: [3_000, 12_000], targets: changes, takes: () => ['config'] },
+  'rotate-key': {
+    family: 'keys',
+    weight: 2,
+    forMs: [100, 3_000],
+    targets: topics,
+    takes: (target) => [`key ${targetText(target)}`],
+  },
+  change: { family: 'config', weight: 3, forMs: [3_000, 12_000], targets: changes, takes: ofChange },
 } as const satisfies Record<string, Kind>;
 
 export type FaultName = keyof typeof faults;
@@ -187,6 +207,8 @@ export function targetText(target: Target): string {
       return `control ${target.site}`;
     case 'links':
       return `${target.customer} ${target.first.join('-')} / ${target.second.join('-')}`;
+    case 'topic':
+      return `${target.customer} ${target.topic}`;
     case 'change':
       return `${target.customer} ${target.name}`;
   }

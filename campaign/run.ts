@@ -118,6 +118,7 @@ async function load(options: LoadOptions): Promise<Omit<RunResult, 'dir'>> {
       dir: ledgers,
       publishers,
       consumers,
+      fullDisks: nemesis.fullDisks,
       deadlineMs: options.drainMs,
       signal,
       say,

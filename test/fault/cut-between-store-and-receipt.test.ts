@@ -24,26 +24,30 @@ test.each([
   ['cut', async () => void (await labCut(lab().dir, link))],
   ['silenced both ways', async () => void (await labSilence(lab().dir, link))],
   ['left half-open', async () => undefined],
-])('what was stored before its receipt was lost is stored once: link %s', { timeout: 90_000 }, async (_, worsen) => {
-  const ledger = new Ledger();
-  const consumer = await startConsumer(lab(), 'acme/risk-engine', 'trade@risk', ledger);
-  await publishSome(lab(), 'acme/exchange', 'trade.before', 50, ledger);
-  await until('the first ones arrive', () => ledger.missing().length === 0, 20_000);
-  await until('and are receipted', async () => (await outgoing()) === 0, 20_000);
+])(
+  'acknowledgement lost at the cut, longer than every window for duplicates: stored once, link %s',
+  { timeout: 90_000 },
+  async (_, worsen) => {
+    const ledger = new Ledger();
+    const consumer = await startConsumer(lab(), 'acme/risk-engine', 'trade@risk', ledger);
+    await publishSome(lab(), 'acme/exchange', 'trade.before', 50, ledger);
+    await until('the first ones arrive', () => ledger.missing().length === 0, 20_000);
+    await until('and are receipted', async () => (await outgoing()) === 0, 20_000);
 
-  await labSilence(lab().dir, link, 'up');
-  await publishSome(lab(), 'acme/exchange', 'trade.during', 300, ledger);
-  await until('they are stored at frankfurt', () => ledger.missing().length === 0, 20_000);
-  expect(ledger.delivered).toBe(350);
-  await worsen();
-  await delay(longerThanWindowsMs);
-  await until('tokyo still waits for receipts', async () => (await outgoing()) > 0, 20_000);
-  await labRestore(lab().dir, link);
+    await labSilence(lab().dir, link, 'up');
+    await publishSome(lab(), 'acme/exchange', 'trade.during', 300, ledger);
+    await until('they are stored at frankfurt', () => ledger.missing().length === 0, 20_000);
+    expect(ledger.delivered).toBe(350);
+    await worsen();
+    await delay(longerThanWindowsMs);
+    await until('tokyo still waits for receipts', async () => (await outgoing()) > 0, 20_000);
+    await labRestore(lab().dir, link);
 
-  await until('all is receipted', async () => (await outgoing()) === 0, 30_000);
-  const verdict = await ledger.settle(5_000);
-  await delay(1_500);
-  await consumer.stop();
-  expect({ ...verdict, ...ledger.verdict() }).toEqual({ lost: [], doubled: [], changed: [] });
-  expect(ledger.delivered).toBe(350);
-});
+    await until('all is receipted', async () => (await outgoing()) === 0, 30_000);
+    const verdict = await ledger.settle(5_000);
+    await delay(1_500);
+    await consumer.stop();
+    expect({ ...verdict, ...ledger.verdict() }).toEqual({ lost: [], doubled: [], changed: [] });
+    expect(ledger.delivered).toBe(350);
+  },
+);

@@ -18,7 +18,7 @@ const id = (n: number): string => `acme.tokyo.trade.${n}`;
 
 async function judgeOf(files: Record<string, string[]>): Promise<Verdict> {
   for (const [name, lines] of Object.entries(files)) await writeFile(join(dir, name), `${lines.join('\n')}\n`);
-  return judge({ dir, publishers, consumers });
+  return judge({ dir, publishers, consumers, fullDisks: [] });
 }
 
 const published = 'published.acme.tokyo.trade';
@@ -84,6 +84,17 @@ test('a second copy at another terminal is a move, unless one was acknowledged b
   expect(count(doubled, 'trade@desk')).toMatchObject({ moved: 0, duplicated: 1 });
 });
 
+test('a confirmation that was given with a full disk does not count', async () => {
+  const there = [`d ${id(0)} 150 9@9 aaaa`, `k ${id(0)} 151 9@9`];
+  const files = { [published]: first, [risk]: delivered, [deskHere]: delivered, [deskThere]: there };
+  for (const [name, lines] of Object.entries(files)) await writeFile(join(dir, name), `${lines.join('\n')}\n`);
+  const full = { site: 'tokyo', fromMs: 105, untilMs: 115 };
+  const judged = await judge({ dir, publishers, consumers, fullDisks: [full] });
+  expect(count(judged, 'trade@desk')).toMatchObject({ moved: 1, duplicated: 0 });
+  const elsewhere = await judge({ dir, publishers, consumers, fullDisks: [{ ...full, site: 'oslo' }] });
+  expect(count(elsewhere, 'trade@desk')).toMatchObject({ moved: 0, duplicated: 1 });
+});
+
 test('other bytes are changed, a refused or never published message is unexpected, a foreign one is leaked', async () => {
   const verdict = await judgeOf({
     [published]: [...first, 'p 1 100 bbbb', 'r 1 101 503'],
@@ -99,6 +110,7 @@ test('another topic of the same customer is a leak', async () => {
     dir,
     publishers: [...publishers, { ...publishers[0]!, name: 'acme.tokyo.depth', topic: 'depth' }],
     consumers: consumers.slice(0, 1),
+    fullDisks: [],
   });
   expect(leaked.anomalies).toEqual([]);
   await writeFile(join(dir, 'published.acme.tokyo.depth'), 'p 0 100 aaaa\na 0 101 1\n');
@@ -107,6 +119,7 @@ test('another topic of the same customer is a leak', async () => {
     dir,
     publishers: [...publishers, { ...publishers[0]!, name: 'acme.tokyo.depth', topic: 'depth' }],
     consumers: consumers.slice(0, 1),
+    fullDisks: [],
   });
   expect(after.anomalies).toMatchObject([{ kind: 'leaked', id: 'acme.tokyo.depth.0' }]);
 });
