@@ -17,6 +17,7 @@ export const nouns: Record<string, Noun> = {
   group: { summary: 'who must receive a topic', load: () => import('./group/index.ts') },
   ticket: { summary: 'who may seal what until when', load: () => import('./ticket/index.ts') },
   app: { summary: "an application's credential and rights", load: () => import('./app/index.ts') },
+  dlq: { summary: 'dead letters: messages that found their end', load: () => import('./dlq/index.ts') },
   route: { summary: 'which way messages would take', load: () => import('./route/index.ts') },
   routes: { summary: 'which way messages take now', load: () => import('./bus/routes.ts') },
   links: { summary: 'state, round trip and cost of every link', load: () => import('./bus/links.ts') },

@@ -12,6 +12,7 @@ import * as traces from './0006-traces.ts';
 import * as keyVersions from './0007-key-versions.ts';
 import * as revocation from './0008-revocation.ts';
 import * as auditHeads from './0009-audit-heads.ts';
+import * as deadLetters from './0010-dead-letters.ts';
 
 /** By name, in the order they run. */
 export const migrations: Record<string, Migration> = {
@@ -24,4 +25,5 @@ export const migrations: Record<string, Migration> = {
   '0007-key-versions': keyVersions,
   '0008-revocation': revocation,
   '0009-audit-heads': auditHeads,
+  '0010-dead-letters': deadLetters,
 };

@@ -7,6 +7,7 @@
 
 import { custodyErrors } from './custody-errors.ts';
 import { keyErrors } from './key-errors.ts';
+import { limitsErrors } from './limits-errors.ts';
 
 /** What the part that catches the error does with the thing it was working on. */
 export type Disposition =
@@ -386,6 +387,8 @@ export const errorRegistry = {
   },
   // custody: what was lost, given up, or is gone around
   ...custodyErrors,
+  // limits and dead letters
+  ...limitsErrors,
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errorRegistry;

@@ -7,6 +7,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { createControlClient, readSnapshot } from './api/index.ts';
+import type { LetterTask } from './api/letters.ts';
 import type { ControlClient, SiteReport, TraceQuestion } from './api/methods.ts';
 import type { Snapshot, SnapshotCustomer } from './api/snapshot.ts';
 import { systemClock } from './clock.ts';
@@ -27,6 +28,7 @@ import {
 } from './site/index.ts';
 import {
   createTerminalMetrics,
+  doLetterTask,
   keepRegistered,
   linksDownOf,
   notReadyOf,
@@ -347,8 +349,9 @@ class Sidecar {
     };
     const isNews = !isDeepStrictEqual(report.linkCredentials, this.#lastReport?.linkCredentials);
     this.#lastReport = report;
-    const { version, traces } = await this.#needControl().call('site.report', report);
+    const { version, traces, letterTasks } = await this.#needControl().call('site.report', report);
     await this.#answerTraces(traces);
+    await this.#doLetterTasks(letterTasks);
     if (isNews && version !== this.#snapshot.version) this.#sync();
   }
 
@@ -362,6 +365,17 @@ class Sidecar {
     }
     // what is under way now is asked for again soon
     if (questions.length > 0) setTimeout(() => this.#queueReport(), traceAgainMs).unref();
+  }
+
+  async #doLetterTasks(tasks: readonly LetterTask[]): Promise<void> {
+    for (const task of tasks) {
+      const terminal = [...this.#terminals.values()].find((each) => each.customer.terminalId === task.terminalId);
+      if (terminal?.letters === undefined) continue;
+      const answer = await doLetterTask(terminal.letters, task);
+      await this.#needControl().call('letters.answer', { taskId: task.taskId, answer });
+    }
+    // what it changed shows at once
+    if (tasks.length > 0) setTimeout(() => this.#queueReport(), traceAgainMs).unref();
   }
 
   #problems(): { code: string; text: string }[] {

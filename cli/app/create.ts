@@ -8,16 +8,19 @@ interface CreateOptions extends ControlOptions {
   terminal: string;
   publish?: string[];
   consume?: string[];
+  deadLetters?: string[];
 }
 
 export function addCreate(app: Command): void {
   controlVerb(app, 'create <customer/app>', 'an application: what it may publish and consume, and where', [
     'mbus app create acme/exchange --terminal tokyo --publish trade,depth',
     'mbus app create acme/risk-engine --terminal frankfurt --consume trade@risk',
+    'mbus app create acme/mender --terminal frankfurt --dead-letters trade@risk',
   ])
     .requiredOption('--terminal <site>', 'the site whose nats-server it uses')
     .option('--publish <topics>', 'topics it may publish, with commas', nameList)
     .option('--consume <groups>', 'topic@group it may consume, with commas', nameList)
+    .option('--dead-letters <groups>', 'topic@group whose dead letters there it may read, with commas', nameList)
     .action(create);
 }
 

@@ -17,6 +17,9 @@ async function ls(customer: string | undefined, options: ControlOptions): Promis
     a.terminal,
     a.publish.join(',') || '-',
     a.consume.join(',') || '-',
+    a.deadLetters.join(',') || '-',
   ]);
-  printResult(options.json, apps, () => table([['APP', 'TERMINAL', 'PUBLISHES', 'CONSUMES'], ...rows]));
+  printResult(options.json, apps, () =>
+    table([['APP', 'TERMINAL', 'PUBLISHES', 'CONSUMES', 'DEAD LETTERS OF'], ...rows]),
+  );
 }

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { busFileSchema } from '../config/bus-file.ts';
 import { keyMethods } from './key-methods.ts';
+import { letterMethods, letterTaskSchema } from './letters.ts';
 import { lossSchema } from './loss.ts';
 import { revokeMethods } from './revoke-methods.ts';
 
@@ -111,6 +112,9 @@ export const siteReportSchema = z.strictObject({
       assigned: id.nullable(),
       /** why messages wait, empty when they do not */
       reason: z.string().max(512),
+      /** dead letters of the group at this site, messages and bytes */
+      dead: z.number().int().default(0),
+      deadBytes: z.number().int().default(0),
     }),
   ),
   topics: z.array(
@@ -132,6 +136,7 @@ export const siteReportSchema = z.strictObject({
 });
 
 export const methods = {
+  ...letterMethods,
   ...keyMethods,
   ...revokeMethods,
   /** joins a site: token plus keys made on the site */
@@ -186,6 +191,8 @@ export const methods = {
       version: z.number().int(),
       /** messages that somebody traces now */
       traces: z.array(traceQuestionSchema).default([]),
+      /** what is to be done with dead letters here */
+      letterTasks: z.array(letterTaskSchema).default([]),
     }),
   },
   /** an answer to a trace; the newest of a terminal replaces the one before */

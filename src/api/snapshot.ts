@@ -122,6 +122,8 @@ export const snapshotSchema = z.strictObject({
           credential: z.number().int().default(0),
           publish: z.array(z.string()),
           consume: z.array(z.strictObject({ topic: z.string(), group: z.string() })),
+          /** groups whose dead letters at this terminal it may read */
+          deadLetters: z.array(z.strictObject({ topic: z.string(), group: z.string() })).default([]),
         }),
       ),
     }),

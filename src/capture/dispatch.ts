@@ -1,9 +1,8 @@
 /**
- * A run of captured messages on its way out: what can be delivered is shipped, what cannot is parked with its reason. The
+ * A run of captured messages on its way out: what can be delivered is shipped, what cannot goes to the dead letters. The
  * cursor counts a run as done for a duty when its receipt is back, or at once when nothing of it had to travel.
  */
 import type { Duty } from './duty.ts';
-import type { CapturedMessage } from './pull-reader.ts';
 import type { Shipment, ShipProgress, Shipper } from './shipper.ts';
 
 export interface DispatchOptions {
@@ -27,29 +26,30 @@ export interface Run extends Pick<Shipment, 'first' | 'last' | 'messages'> {
 export async function dispatch(options: DispatchOptions, run: Run, progress: ShipProgress): Promise<readonly Duty[]> {
   const { shipper, cover, noteUnsent, floorFor, goneReason, isReceipted } = options;
   const { first, last, duties } = run;
+  const runFor = (some: readonly Duty[]): Omit<Shipment, 'messages'> => ({
+    first,
+    last,
+    floor: floorFor(some),
+    duties: some,
+  });
   const gone: Duty[] = [];
   for (const duty of duties) {
-    const text = goneReason(duty.groupId);
-    if (text === undefined) continue;
+    if (goneReason(duty.groupId) === undefined) continue;
     const missing = run.messages.filter(({ seq }) => !isReceipted(duty, seq));
-    await shipper.park(missing, { text, groupId: duty.groupId });
+    await shipper.park({ ...runFor([duty]), messages: missing }, 'gone');
     gone.push(duty);
   }
   const open = duties.filter((duty) => !gone.includes(duty));
-  const messages = open.length === 0 ? [] : await withoutUncarriable(shipper, run.messages);
+  const odd = open.length === 0 ? [] : run.messages.filter((message) => !shipper.isCarriable(message));
+  if (odd.length > 0) await shipper.park({ ...runFor(open), messages: odd }, 'subject');
+  const messages = open.length === 0 ? [] : run.messages.filter((message) => !odd.includes(message));
   if (messages.length === 0) {
     if (open.length > 0) await noteUnsent(groupsOf(open), last);
     return duties;
   }
   await cover(last);
-  await shipper.ship({ first, last, floor: floorFor(open), messages, duties: open }, progress);
+  await shipper.ship({ ...runFor(open), messages }, progress);
   return gone;
-}
-
-async function withoutUncarriable(shipper: Shipper, all: readonly CapturedMessage[]): Promise<CapturedMessage[]> {
-  const odd = all.filter((message) => !shipper.isCarriable(message));
-  if (odd.length > 0) await shipper.park(odd, { text: 'no envelope can hold its subject', groupId: null });
-  return all.filter((message) => !odd.includes(message));
 }
 
 function groupsOf(duties: readonly Duty[]): string[] {

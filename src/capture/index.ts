@@ -10,7 +10,6 @@ export {
   pauseFeed,
 } from './capture-stream.ts';
 export { CursorSet, type GroupProgress, type RemoteGroup } from './cursor-set.ts';
-export { parkMessages } from './parked.ts';
 export type { CapturedMessage } from './pull-reader.ts';
 export { parseAckSubject } from './pull-reader.ts';
 export type { ParkReason, ReceiptTerms, Shipment, ShipProgress, Shipper } from './shipper.ts';

@@ -34,13 +34,8 @@ export interface ReceiptTerms {
   shortPatienceMs: number;
 }
 
-/** Why messages are not delivered. */
-export interface ParkReason {
-  /** for people */
-  text: string;
-  /** the group that does not get them; null: no group at another site does */
-  groupId: string | null;
-}
+/** Why messages are not delivered: no envelope can hold their subject, or the terminal says that the group is gone. */
+export type ParkReason = 'subject' | 'gone';
 
 /** The next stages, as a cursor sees them. */
 export interface Shipper {
@@ -52,8 +47,8 @@ export interface Shipper {
   noReceipt(terminalId: string): void;
   /** whether an envelope can hold the message: nats-server stores subjects that none can */
   isCarriable(message: CapturedMessage): boolean;
-  /** puts messages that cannot be delivered where people find them; resolves when they are safe */
-  park(messages: readonly CapturedMessage[], why: ParkReason): Promise<void>;
+  /** keeps messages of a run as dead letters of its groups; resolves when they are safe */
+  park(run: Shipment, why: ParkReason): Promise<void>;
   /** resolves once every next hop holds the shipment; asks a busy one again until the shipment is not wanted any more */
   ship(shipment: Shipment, progress: ShipProgress): Promise<void>;
 }

@@ -100,6 +100,8 @@ export const appSchema = z.strictObject({
   publish: z.array(name).default([]),
   /** `topic@group` */
   consume: z.array(z.string()).default([]),
+  /** `topic@group` whose dead letters at this terminal it may read and acknowledge */
+  deadLetters: z.array(z.string()).default([]),
 });
 
 export const customerSchema = z.strictObject({

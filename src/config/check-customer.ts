@@ -163,12 +163,15 @@ function checkApp(app: LooseNode, scope: Scope): Problem[] {
   const terminal = app.text('terminal');
   const publish = app.texts('publish');
   const consume = app.texts('consume');
+  const deadLetters = app.texts('deadLetters');
   return [
     ...(terminal === undefined ? [] : checkEnd({ text: terminal, path: [...app.path, 'terminal'] }, scope)),
     ...duplicates('topic', publish),
     ...publish.flatMap((topic) => checkPublish(topic, terminal, scope)),
     ...duplicates('group', consume),
     ...consume.flatMap((right) => checkConsume(right, terminal, scope)),
+    ...duplicates('group', deadLetters),
+    ...deadLetters.flatMap((right) => checkConsume(right, undefined, scope)),
   ];
 }
 

@@ -78,8 +78,9 @@ function groupEntry(customer: string, topic: TopicSpec, { name, terminals, ...gr
   return entry('group', `${customer}/${topic.name}@${name}`, { terminals: ordered, ...group });
 }
 
-function appEntry(customer: string, { name, terminal, publish, consume }: AppSpec): Entry {
-  return entry('app', `${customer}/${name}`, { terminal, publish: [...publish].sort(), consume: [...consume].sort() });
+function appEntry(customer: string, { name, terminal, publish, consume, deadLetters }: AppSpec): Entry {
+  const rights = { publish: [...publish].sort(), consume: [...consume].sort(), deadLetters: [...deadLetters].sort() };
+  return entry('app', `${customer}/${name}`, { terminal, ...rights });
 }
 
 function entry(noun: Noun, name: string, fields: Record<string, unknown>): Entry {

@@ -24,6 +24,7 @@ import {
 import { actorOf, type Caller } from './authorize.ts';
 import type { HandlerContext, Handlers } from './context.ts';
 import { destroyKey, listKeys, listTicketRows, revokeTicketRows, rotateKey } from './key-handlers.ts';
+import { answerLetters, getLetters, startLetters } from './letter-handlers.ts';
 import { rekeyTerminal, revokeApp, revokeTerminal, revokeWholeSite, suspendCustomer } from './revoke-handlers.ts';
 import {
   answerTrace,
@@ -68,6 +69,9 @@ const handlers: Handlers = {
   'trace.start': startTrace,
   'trace.get': getTrace,
   'site.trace': answerTrace,
+  'letters.start': startLetters,
+  'letters.get': getLetters,
+  'letters.answer': answerLetters,
 };
 
 export class Dispatcher {

@@ -11,6 +11,7 @@ import {
   findSite,
   findTerminal,
   getBus,
+  listLetterTasks,
   listLinks,
   listTerminals,
   listTraces,
@@ -97,6 +98,7 @@ export const reportSite: Handler<'site.report'> = async (context, { request, cal
   return {
     version: version ?? (await getBus(context.db)).version,
     traces: await listTraces(context.db, site.id),
+    letterTasks: await listLetterTasks(context.db, site.id),
   };
 };
 
@@ -120,7 +122,7 @@ export const keyOpen: Handler<'key.open'> = async ({ keyService }, { request, ca
 export const keyReticket: Handler<'key.reticket'> = async ({ keyService }, { request, caller }) =>
   keyService.reticket(siteCaller(caller).id, request);
 
-function siteCaller(caller: Caller): Site {
+export function siteCaller(caller: Caller): Site {
   if (caller.kind === 'site') return caller.site;
   throw new BusError('E_INTERNAL', 'a method for sites was reached by another caller');
 }

@@ -11,7 +11,7 @@ import { type BusMessage, decodeMarker, encodeMarker, type Flow, MAX_MESSAGES, R
 import { isBusError } from '../errors.ts';
 import { filterHeaders, natsCall, orNull } from '../nats/index.ts';
 import { type BatchMessage, publishBatch } from './atomic-batch.ts';
-import type { GroupStream } from './group-stream.ts';
+import type { ArrivalPlace } from './group-stream.ts';
 
 /** JetStream: no message found */
 const noMessage = 10037;
@@ -45,13 +45,15 @@ interface StoredMarker {
 export interface FlowWriterOptions {
   nc: NatsConnection;
   jsm: JetStreamManager;
-  stream: GroupStream;
+  stream: ArrivalPlace;
   flow: Flow;
   macKey: Uint8Array;
   /** told of every message stored, for metrics */
   onStored: (messages: number) => void;
   /** told of sequences that were receipted and are not here any more; `isNews` when they were not known before */
   onLost: (lost: RangeSet, isNews: boolean) => void;
+  /** the subject to store it under, when not its own, and more header lines of the bus, each ending in CRLF */
+  dress?: (message: BusMessage) => { subject: string; lines: string };
 }
 
 export class FlowWriter {
@@ -158,7 +160,7 @@ export class FlowWriter {
       if (received.covers(arrival.first, arrival.last)) continue;
       isNews = true;
       for (const message of arrival.messages) {
-        if (!received.has(message.seq)) batch.push(toBatchMessage(stream, message));
+        if (!received.has(message.seq)) batch.push(this.#toBatchMessage(message));
       }
       received.add(arrival.first, arrival.last);
     }
@@ -176,6 +178,20 @@ export class FlowWriter {
     onStored(stored);
     if (!lost.equals(marker.lost)) onLost(lost, true);
     return received;
+  }
+
+  /** The original subject under the stream's secret; the bus's own headers beside the application's. */
+  #toBatchMessage(message: BusMessage): BatchMessage {
+    const { stream, flow, dress } = this.#options;
+    const dressed = dress?.(message) ?? { subject: message.subject, lines: '' };
+    const { lines, msgId } = filterHeaders(message.headers);
+    const msgIdLine = msgId === null ? '' : `Mb-Msg-Id: ${msgId}\r\n`;
+    const origin = `Mb-Origin: ${flow.originId} ${message.seq}\r\n`;
+    return {
+      subject: stream.arrivalPrefix + dressed.subject,
+      headerLines: `${lines}Mb-Time: ${timestamp(message.timeNs)}\r\n${origin}${msgIdLine}${dressed.lines}`,
+      payload: message.payload,
+    };
   }
 
   async #readMarker(): Promise<StoredMarker> {
@@ -207,17 +223,6 @@ function halve(arrival: Arrival): [Arrival, Arrival] | null {
     { ...arrival, last: border.seq - 1, messages: arrival.messages.slice(0, middle) },
     { ...arrival, first: border.seq, messages: arrival.messages.slice(middle) },
   ];
-}
-
-/** The original subject under the stream's secret; the bus's own headers beside the application's. */
-function toBatchMessage(stream: GroupStream, message: BusMessage): BatchMessage {
-  const { lines, msgId } = filterHeaders(message.headers);
-  const msgIdLine = msgId === null ? '' : `Mb-Msg-Id: ${msgId}\r\n`;
-  return {
-    subject: stream.arrivalPrefix + message.subject,
-    headerLines: `${lines}Mb-Time: ${timestamp(message.timeNs)}\r\n${msgIdLine}`,
-    payload: message.payload,
-  };
 }
 
 /** RFC 3339 with nanoseconds, as JetStream prints its own. */

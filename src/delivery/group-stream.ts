@@ -29,13 +29,17 @@ const markPrefix = '_mb.mark.';
 const keepPrefix = '_mb.keep.';
 const markerDurable = 'mb-marks';
 
-export interface GroupStream {
+/** A stream that takes messages with a marker of what has come. */
+export interface ArrivalPlace {
   name: string;
-  groupId: string;
   /** publish an arrival here: prefix and the original subject */
   arrivalPrefix: string;
   /** a flow's marker: prefix and the flow's token */
   markerPrefix: string;
+}
+
+export interface GroupStream extends ArrivalPlace {
+  groupId: string;
   /** where the keeper of its place in the feed is told of every message */
   keeperSubject: string;
 }

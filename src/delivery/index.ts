@@ -1,7 +1,10 @@
 /** Stage 5: from an envelope that has arrived to the group streams of this terminal. */
 export { type ArrivalConfig, Arrivals, type ArrivalsOptions, type Loss, type Stored } from './arrivals.ts';
+export { type BatchMessage, publishBatch } from './atomic-batch.ts';
 export { FeedKeeper, isReleased } from './feed-keeper.ts';
+export { FlowWriter } from './flow-writer.ts';
 export {
+  type ArrivalPlace,
   closeGroupStream,
   deleteStream,
   detachFeed,

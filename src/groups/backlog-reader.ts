@@ -2,14 +2,13 @@
  * Reads and deletes a group stream's messages by sequence, past its durable, which is paused meanwhile.
  *
  * What the bus added on arrival (capture time, the application's own message id) is read back, so a moved message
- * arrives as it would have on its first way. Header lines of the server come last in a direct get, and only those count:
- * an application may name its own headers alike. ADR-31 (direct get, batches).
+ * arrives as it would have on its first way.
  */
-import { createInbox, type Msg, type NatsConnection } from '@nats-io/nats-core';
+import type { NatsConnection } from '@nats-io/nats-core';
 import type { CapturedMessage } from '../capture/index.ts';
 import { subjectSuffix } from '../envelope/index.ts';
 import { BusError } from '../errors.ts';
-import { filterHeaders, headerBlock, natsCall, rawHeaders, statusCode } from '../nats/index.ts';
+import { directGet, filterHeaders, headerBlock, natsCall, type StoredMessage } from '../nats/index.ts';
 
 export interface ReadRequest {
   stream: string;
@@ -32,10 +31,11 @@ export async function readBacklog(nc: NatsConnection, request: ReadRequest): Pro
   const found: CapturedMessage[] = [];
   let bytes = 0;
   for (let from = request.from; from <= until; ) {
-    const got = await getBatch(nc, stream, { seq: from, batch: maxMessages, max_bytes: maxBytes });
-    for (const message of got) {
-      from = message.seq + 1;
-      if (message.seq > until || subjectSuffix(topic, message.subject) === null) continue;
+    const got = await directGet(nc, stream, { seq: from, batch: maxMessages, max_bytes: maxBytes });
+    for (const stored of got) {
+      from = stored.seq + 1;
+      if (stored.seq > until || subjectSuffix(topic, stored.subject) === null) continue;
+      const message = toCaptured(stored);
       if (found.length > 0 && bytes + message.size > maxBytes) return found;
       found.push(message);
       bytes += message.size;
@@ -68,60 +68,19 @@ async function deleteOne(nc: NatsConnection, stream: string, seq: number): Promi
   );
   const { success, error } = reply.json<{ success?: boolean; error?: { description?: string; err_code?: number } }>();
   if (success === true) return null;
-  const [left] = await getBatch(nc, stream, { seq, batch: 1, max_bytes: 1_024 });
+  const [left] = await directGet(nc, stream, { seq, batch: 1, max_bytes: 1_024 });
   return left?.seq === seq ? (error?.description ?? 'not deleted') : null;
 }
 
-interface GetRequest {
-  seq: number;
-  batch: number;
-  max_bytes: number;
-}
-
-/** One direct get; ends with the server's 204, or its 404 when there is nothing. */
-async function getBatch(nc: NatsConnection, stream: string, request: GetRequest): Promise<CapturedMessage[]> {
-  const inbox = createInbox();
-  const subscription = nc.subscribe(inbox);
-  const timer = setTimeout(() => subscription.unsubscribe(), replyTimeoutMs);
-  try {
-    nc.publish(`$JS.API.DIRECT.GET.${stream}`, JSON.stringify(request), { reply: inbox });
-    return await natsCall(`read ${stream}`, () => collect(subscription, stream));
-  } finally {
-    clearTimeout(timer);
-    subscription.unsubscribe();
-  }
-}
-
-async function collect(replies: AsyncIterable<Msg>, stream: string): Promise<CapturedMessage[]> {
-  const messages: CapturedMessage[] = [];
-  for await (const reply of replies) {
-    const status = statusCode(reply);
-    if (status === 204 || status === 404) return messages;
-    if (status !== 0) throw new BusError('E_NATS', `read ${stream}: status ${status}`);
-    messages.push(toMessage(reply, stream));
-  }
-  throw new BusError('E_NATS', `read ${stream}: the answer ended early`);
-}
-
-function toMessage(reply: Msg, stream: string): CapturedMessage {
-  const block = rawHeaders(reply);
-  const lines = block === null ? [] : Buffer.from(block).toString('latin1').split('\r\n');
-  const last = (name: string): string | undefined =>
-    lines.findLast((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
-  const seq = Number(last('Nats-Sequence'));
-  const subject = Buffer.from(last('Nats-Subject') ?? '', 'latin1').toString('utf8');
-  const storedAt = last('Nats-Time-Stamp');
-  if (!Number.isSafeInteger(seq) || subject === '' || storedAt === undefined) {
-    throw new BusError('E_NATS', `read ${stream}: a message without its place`);
-  }
+/** As an origin's message, so that a moved one arrives as it would have on its first way. */
+function toCaptured({ seq, subject, headers: block, payload, storedAt, header }: StoredMessage): CapturedMessage {
   // only what the server itself brought from this LAN bears its source; the rest came through delivery
-  const isArrival = last('Nats-Stream-Source') === undefined;
+  const isArrival = header('Nats-Stream-Source') === undefined;
   const { lines: own, msgId } = filterHeaders(block);
-  const id = isArrival ? (last('Mb-Msg-Id') ?? null) : msgId;
+  const id = isArrival ? (header('Mb-Msg-Id') ?? null) : msgId;
   const idLine = id === null ? '' : `Nats-Msg-Id: ${id}\r\n`;
   const headers = own === '' && idLine === '' ? null : headerBlock(own + idLine);
-  const timeNs = parseTime((isArrival ? last('Mb-Time') : undefined) ?? storedAt);
-  const payload = reply.data;
+  const timeNs = parseTime((isArrival ? header('Mb-Time') : undefined) ?? storedAt);
   const size = (headers?.length ?? 0) + payload.length;
   return { seq, subject, headers, payload, timeNs, ackSubject: '', size };
 }

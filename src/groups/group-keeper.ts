@@ -48,6 +48,8 @@ interface Entry {
   move: BacklogMove;
   /** its stream takes no arrivals any more */
   isStreamClosed: boolean;
+  /** its messages are being looked at: a move must not begin */
+  isHeld: boolean;
 }
 
 const sampleMs = 1_000;
@@ -118,6 +120,19 @@ export class GroupKeeper {
     return run;
   }
 
+  /** Runs the work unless the group's backlog moves, and lets no move begin meanwhile; false when it moves. */
+  async unlessMoving(groupId: string, work: () => Promise<void>): Promise<boolean> {
+    const entry = this.#entries.get(groupId);
+    if (entry !== undefined && (entry.isHeld || entry.move.isActive)) return false;
+    if (entry !== undefined) entry.isHeld = true;
+    try {
+      await work();
+      return true;
+    } finally {
+      if (entry !== undefined) entry.isHeld = false;
+    }
+  }
+
   #enter(held: HeldGroup): Entry {
     const { nc, jsm, createShipper, onMoved, clock, log } = this.#options;
     const { topic, group, stream } = held;
@@ -139,7 +154,7 @@ export class GroupKeeper {
       clock,
       log,
     });
-    return { held, meter: new LoadMeter(clock.monotonicMs()), move, isStreamClosed: false };
+    return { held, meter: new LoadMeter(clock.monotonicMs()), move, isStreamClosed: false, isHeld: false };
   }
 
   async #sample(): Promise<void> {
@@ -155,11 +170,12 @@ export class GroupKeeper {
     const { stream, group } = entry.held;
     const hasOpened = entry.move.incarnation !== undefined;
     const isAlone = group.terminals.length < 2 && !this.#isLeftOver(entry);
-    if (hasOpened && isAlone && !entry.move.isActive) return;
+    if (entry.isHeld || (hasOpened && isAlone && !entry.move.isActive)) return;
     try {
       const info = await natsCall(`consumer of ${stream.name}`, () =>
         this.#options.jsm.consumers.info(stream.name, group.name),
       );
+      if (entry.isHeld) return;
       entry.meter.take(sampleOf(info), this.#options.clock.monotonicMs());
       this.#options.onLoad(entry.held, entry.meter.consumers);
       entry.move.open(info);

@@ -1,3 +1,4 @@
 /** The edge to the NATS client library: raw header blocks, and its errors made ours. */
+export * from './direct-get.ts';
 export * from './errors.ts';
 export * from './raw-headers.ts';

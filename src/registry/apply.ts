@@ -120,6 +120,7 @@ async function writeCustomer(
       {
         publish: app.publish.map((topic) => idOf(topics, topic)),
         consume: app.consume.map((group) => idOf(groups, group)),
+        deadLetters: app.deadLetters.map((group) => idOf(groups, group)),
       },
     );
   }

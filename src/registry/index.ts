@@ -9,6 +9,7 @@ export { listCustomers } from './customers.ts';
 export { databaseError } from './database-error.ts';
 export { type EmbeddedPostgres, startEmbedded } from './embedded.ts';
 export { exportBusFile } from './export.ts';
+export { answerLetterTask, insertLetterTasks, listLetterTasks, readLetterAnswers } from './letter-tasks.ts';
 export { listLinks, setLinkCredential } from './links.ts';
 export { migrate } from './migrate.ts';
 export { listNames } from './names.ts';

@@ -155,6 +155,22 @@ export interface AppConsumeTable {
   group_id: string;
 }
 
+/** Whose dead letters an app may read. */
+export interface AppDeadLettersTable {
+  customer_id: string;
+  app_id: string;
+  group_id: string;
+}
+
+export interface LetterTasksTable {
+  id: Generated<string>;
+  terminal_id: string;
+  group_id: string;
+  task: ColumnType<unknown, string, never>;
+  answer: ColumnType<unknown, string | undefined, string>;
+  created_at: Generated<Date>;
+}
+
 export interface EnrolmentTokensTable {
   id: Generated<string>;
   /** SHA-256 of the token's secret */
@@ -254,6 +270,8 @@ export interface RegistryTables {
   apps: AppsTable;
   app_publish: AppPublishTable;
   app_consume: AppConsumeTable;
+  app_dead_letters: AppDeadLettersTable;
+  letter_tasks: LetterTasksTable;
   enrolment_tokens: EnrolmentTokensTable;
   site_reports: SiteReportsTable;
   replicas: ReplicasTable;

@@ -180,6 +180,10 @@ function appsOf({ apps, rights, topics, groups }: Content, self: Terminal): Snap
   const groupName = new Map(
     groups.map((group) => [group.id, { topic: topicName.get(group.topicId) ?? '', group: group.name }]),
   );
+  const namesOf = (ids: readonly string[] = []): { topic: string; group: string }[] =>
+    ids
+      .flatMap((id) => groupName.get(id) ?? [])
+      .sort((x, y) => (`${x.topic}@${x.group}` < `${y.topic}@${y.group}` ? -1 : 1));
   return apps
     .filter((app) => app.terminalId === self.id && !app.isRevoked)
     .map(({ id, name, credential }) => ({
@@ -187,8 +191,7 @@ function appsOf({ apps, rights, topics, groups }: Content, self: Terminal): Snap
       name,
       credential,
       publish: (rights.publish.get(id) ?? []).flatMap((topic) => topicName.get(topic) ?? []).sort(),
-      consume: (rights.consume.get(id) ?? [])
-        .flatMap((group) => groupName.get(group) ?? [])
-        .sort((x, y) => (`${x.topic}@${x.group}` < `${y.topic}@${y.group}` ? -1 : 1)),
+      consume: namesOf(rights.consume.get(id)),
+      deadLetters: namesOf(rights.deadLetters.get(id)),
     }));
 }

@@ -4,10 +4,11 @@
  */
 import { jwtAuthenticator, type NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
+import { readSnapshot } from '../api/index.ts';
 import { BusError, errorText } from '../errors.ts';
 import { splitAddress } from '../server/index.ts';
 import { createKey, encodeUserJwt, type Rights } from '../trust/index.ts';
-import type { SiteDir } from './dir.ts';
+import { openSiteDir, type SiteDir } from './dir.ts';
 import { customerAccount, type LinkSide } from './links.ts';
 import { controlInbox, controlRights, fullRights, linkInbox, linkRights } from './permissions.ts';
 
@@ -70,4 +71,17 @@ function entryOf(dir: SiteDir, target: ConnectTarget, findLink: (linkId: string)
   if ('customer' in target) return { account: customerAccount(target.customer), rights: fullRights };
   const { account, selfSite, peerSite } = findLink(target.link);
   return { account, rights: linkRights(selfSite, peerSite), inboxPrefix: linkInbox(selfSite, peerSite) };
+}
+
+/** A connection into a customer's account of a site, for tools that run there. E_UNKNOWN_NOUN E_SERVER_AWAY E_SITE_DIR */
+export async function openCustomer(path: string, customer: string): Promise<NatsConnection> {
+  const dir = await openSiteDir(path);
+  const stored = await dir.readSnapshot();
+  const snapshot = stored === undefined ? undefined : readSnapshot(stored, dir.file.control.signKey);
+  const id = snapshot?.customers.find(({ name }) => name === customer)?.id;
+  if (id === undefined) throw new BusError('E_UNKNOWN_NOUN', `site ${dir.file.site} knows no customer ${customer}`);
+  const noLink = (): never => {
+    throw new BusError('E_INTERNAL', 'a tool asked for a link');
+  };
+  return openConnection(dir, { customer: id }, noLink, { name: 'mbus', timeoutMs: 5_000 });
 }

@@ -1,7 +1,7 @@
 /** A site: its directory, its nats-server, accounts and links. The only door of this folder. */
 
 export { createCertificateMetric, isCertificateDue } from './certificate.ts';
-export type { ConnectOptions, ConnectTarget } from './connections.ts';
+export { type ConnectOptions, type ConnectTarget, openCustomer } from './connections.ts';
 export {
   type CreateSiteOptions,
   createSiteDir,
@@ -14,7 +14,7 @@ export {
 export type { LinkCredential } from './link-users.ts';
 export { type LinkSide, linkSides } from './links.ts';
 export type { SiteLock } from './lock.ts';
-export { linkInbox, linkSubject, streamOfGroup } from './permissions.ts';
+export { deadStreamName, linkInbox, linkSubject, streamOfGroup } from './permissions.ts';
 export { startSiteServer } from './server-files.ts';
 export type { ControlInfo, SiteFile } from './site-file.ts';
 export type { SiteKey } from './site-key.ts';

@@ -17,6 +17,11 @@ export function streamOfGroup(topic: { name: string; scope: 'bus' | 'lan' }, gro
   return topic.scope === 'lan' ? topic.name : `${topic.name}@${group}`;
 }
 
+/** The stream of a group's dead letters, read like the group itself. */
+export function deadStreamName(topic: string, group: string): string {
+  return `mb-dlq-${topic}@${group}`;
+}
+
 /** Subjects one site sends to another over a link; `<from>.<to>` are site ids, so no peer can speak for another. */
 export function linkSubject(fromSite: string, toSite: string, ...rest: string[]): string {
   return ['mb.l', fromSite, toSite, ...rest].join('.');
@@ -61,7 +66,7 @@ export function appInbox(customer: Pick<SnapshotCustomer, 'isolateApps'>, app: P
 }
 
 /**
- * What an application may do: publish its topics, read and acknowledge its groups. Only topics for which `isReady` says
+ * What an application may do: publish its topics, read and acknowledge its groups and their dead letters. Only topics for which `isReady` says
  * true count, so that nothing is published before every group's durable exists.
  */
 export function appRights(customer: SnapshotCustomer, app: SnapshotApp, isReady: (topicId: string) => boolean): Rights {
@@ -70,14 +75,21 @@ export function appRights(customer: SnapshotCustomer, app: SnapshotApp, isReady:
   const consume = app.consume.flatMap(({ topic: name, group }) => {
     const topic = topics.get(name);
     if (!topic?.groups.some((candidate) => candidate.name === group)) return [];
-    const at = `${streamOfGroup(topic, group)}.${group}`;
-    return [`$JS.API.CONSUMER.INFO.${at}`, `$JS.API.CONSUMER.MSG.NEXT.${at}`, `$JS.ACK.${at}.>`];
+    return readRights(`${streamOfGroup(topic, group)}.${group}`);
   });
+  const deadLetters = app.deadLetters.flatMap(({ topic, group }) =>
+    topics.has(topic) ? readRights(`${deadStreamName(topic, group)}.${group}`) : [],
+  );
   return {
     // an empty allow list would mean everything
-    publish: { allow: orNothing([...publish, ...consume]), deny: deniedToApps },
+    publish: { allow: orNothing([...publish, ...consume, ...deadLetters]), deny: deniedToApps },
     subscribe: { allow: [`${appInbox(customer, app)}.>`], deny: deniedToApps },
   };
+}
+
+/** Reading and acknowledging at a durable, `<stream>.<durable>`. */
+function readRights(at: string): string[] {
+  return [`$JS.API.CONSUMER.INFO.${at}`, `$JS.API.CONSUMER.MSG.NEXT.${at}`, `$JS.ACK.${at}.>`];
 }
 
 function orNothing(subjects: string[]): string[] {

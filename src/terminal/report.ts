@@ -65,7 +65,8 @@ async function reportGroup(
   group: SnapshotGroup,
   lastSeq: number,
 ): Promise<SiteReport['groups'][number] | null> {
-  const ids = { topicId: runtime.topic.id, groupId: group.id };
+  const dead = await reportDead(terminal, runtime, group);
+  const ids = { topicId: runtime.topic.id, groupId: group.id, ...dead };
   if (group.terminals.includes(terminal.customer.terminalId)) {
     const stream = runtime.topic.scope === 'lan' ? runtime.topic.name : `${runtime.topic.name}@${group.name}`;
     const consumer = await quietly(() => jsm.consumers.info(stream, group.name));
@@ -81,7 +82,7 @@ async function reportGroup(
     };
   }
   const progress = runtime.progress(group.id);
-  if (progress === null) return null;
+  if (progress === null) return dead.dead === 0 ? null : { ...ids, ...nothing };
   const outgoing = Math.max(0, lastSeq - progress.floor);
   const reason = outgoing > 0 ? (barredReason(terminal.customer, progress.terminalId) ?? progress.reason) : '';
   return { ...ids, outgoing, pending: 0, unacked: 0, assigned: progress.terminalId, reason };
@@ -93,6 +94,17 @@ function barredReason(customer: SnapshotCustomer, terminalId: string | null): st
   if (customer.frozen === 'revoked') return 'this terminal is revoked';
   const assigned = customer.terminals.find(({ id }) => id === terminalId);
   return assigned?.isRevoked ? `terminal ${assigned.site} is revoked` : undefined;
+}
+
+const nothing = { outgoing: 0, pending: 0, unacked: 0, assigned: null, reason: '' };
+
+async function reportDead(
+  { letters }: Terminal,
+  { topic }: TopicRuntime,
+  group: SnapshotGroup,
+): Promise<{ dead: number; deadBytes: number }> {
+  const tally = letters === undefined ? null : await quietly(() => letters.tally({ topic, group }));
+  return { dead: tally?.messages ?? 0, deadBytes: tally?.bytes ?? 0 };
 }
 
 async function quietly<T>(call: () => Promise<T>): Promise<T | null> {

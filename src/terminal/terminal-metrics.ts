@@ -5,7 +5,8 @@ export interface TerminalMetrics {
   messagesSent: Counter<'topic'>;
   envelopesSent: Counter<'topic'>;
   bytesSent: Counter<'topic'>;
-  messagesParked: Counter<'topic'>;
+  deadLetters: Counter<'topic' | 'group' | 'reason'>;
+  deadLettersHeld: Gauge<'customer' | 'topic' | 'group'>;
   messagesStored: Counter<'topic' | 'group'>;
   messagesLost: Counter<'topic' | 'group'>;
   envelopesRefused: Counter<'code'>;
@@ -46,11 +47,12 @@ export function createTerminalMetrics(registry: Registry): TerminalMetrics {
     messagesSent: counter('mbus_messages_sent_total', 'Messages handed to links, repeats included', ['topic']),
     envelopesSent: counter('mbus_envelopes_sent_total', 'Envelopes handed to links, repeats included', ['topic']),
     bytesSent: counter('mbus_sent_bytes_total', 'Bytes of frames handed to links', ['topic']),
-    messagesParked: counter(
-      'mbus_messages_parked_total',
-      'Messages with a subject that no envelope can hold, put into the stream mb-parked',
-      ['topic'],
-    ),
+    deadLetters: counter('mbus_dead_letters_total', 'Messages put to the dead letters of their group, by reason', [
+      'topic',
+      'group',
+      'reason',
+    ]),
+    deadLettersHeld: gauge('mbus_dead_letters', 'Dead letters held here', ['customer', 'topic', 'group']),
     messagesStored: counter('mbus_messages_stored_total', 'Messages from other sites stored in group streams', [
       'topic',
       'group',

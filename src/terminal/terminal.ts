@@ -9,7 +9,7 @@ import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { ControlClient } from '../api/methods.ts';
 import type { Snapshot, SnapshotCustomer, SnapshotTopic } from '../api/snapshot.ts';
-import { type CapturedMessage, type ParkReason, parkMessages, type Shipper } from '../capture/index.ts';
+import type { ParkReason, Shipment, Shipper } from '../capture/index.ts';
 import type { Clock } from '../clock.ts';
 import { Arrivals } from '../delivery/index.ts';
 import type { Flow, PublicKeyLike } from '../envelope/index.ts';
@@ -23,6 +23,7 @@ import type { LinkSide, SiteServer } from '../site/index.ts';
 import type { LinkSession } from '../transit/index.ts';
 import { Carrying } from './carrying.ts';
 import { Inbound } from './inbound.ts';
+import { Letters } from './letters.ts';
 import { Links } from './links.ts';
 import { Losses } from './losses.ts';
 import { createOutbound } from './outbound.ts';
@@ -59,6 +60,7 @@ interface Parts {
   arrivals: Arrivals;
   inbound: Inbound;
   groups: GroupKeeper;
+  letters: Letters;
 }
 
 const tickMs = 500;
@@ -143,7 +145,13 @@ export class Terminal {
 
   /** Why a group's messages here stay from its consumers here, empty when they do not. */
   groupReason(groupId: string): string {
-    return this.#parts?.groups.reasonOf(groupId) ?? '';
+    const parts = this.#parts;
+    return parts?.groups.reasonOf(groupId) || parts?.letters.problemOf(groupId) || '';
+  }
+
+  /** Undefined until it has started. */
+  get letters(): Letters | undefined {
+    return this.#parts?.letters;
   }
 
   /** Messages sealed with each of its tickets. */
@@ -173,8 +181,10 @@ export class Terminal {
       this.#arrivalConfig(),
     );
     const groups = this.#createKeeper(nc, jsm, sealer);
-    this.#parts = { nc, jsm, sealer, opener, arrivals, inbound: this.#createInbound(arrivals), groups };
+    const letters = this.#createLetters(nc, jsm, groups);
+    this.#parts = { nc, jsm, sealer, opener, arrivals, inbound: this.#createInbound(arrivals), groups, letters };
     groups.start();
+    letters.start();
     void this.#watchConnection(nc);
     this.#timer = setInterval(() => this.#tick(), tickMs);
   }
@@ -189,6 +199,7 @@ export class Terminal {
     await this.#configureTopics();
     this.#parts?.arrivals.configure(this.#arrivalConfig());
     this.#parts?.groups.configure(customer, this.#heldGroups());
+    await this.#attempt('dead letters', async () => this.#parts?.letters.configure(customer));
     this.#tick();
   }
 
@@ -199,6 +210,7 @@ export class Terminal {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    this.#parts?.letters.stop();
     this.#parts?.groups.stop();
     for (const topic of this.#topics.values()) topic.stop();
     await this.#links.stop();
@@ -329,29 +341,19 @@ export class Terminal {
       sessions: this.#sessions,
       clock,
       compressOf: (linkId) => this.#customer.links.find((link) => link.id === linkId)?.compress ?? 'auto',
-      park: (messages, why) => this.#park(flow, topic().name, messages, why),
+      park: (run, why) => this.#park(flow, run, why),
       metrics,
     });
   }
 
-  async #park(
-    flow: Flow,
-    topic: string,
-    messages: readonly CapturedMessage[],
-    { text, groupId }: ParkReason,
-  ): Promise<void> {
-    const { metrics, log } = this.#options;
-    const parts = this.#parts;
-    if (parts === undefined) throw new BusError('E_NATS', 'the terminal is not connected');
-    const group = groupId === null ? null : this.#groupLabels(groupId).group;
-    await parkMessages(parts, flow, topic, messages, { text, group });
-    metrics.messagesParked.inc({ topic }, messages.length);
-    for (const { seq } of messages) {
-      log.warn(
-        { event: 'capture.parked', stream: topic, seq, group, reason: text },
-        'a message is not delivered: see mb-parked',
-      );
-    }
+  async #park(flow: Flow, run: Shipment, why: ParkReason): Promise<void> {
+    if (this.#parts === undefined) throw new BusError('E_NATS', 'the terminal is not connected');
+    await this.#parts.letters.park(flow, run, why);
+  }
+
+  #createLetters(nc: NatsConnection, jsm: JetStreamManager, keeper: GroupKeeper): Letters {
+    const { markerKey: macKey, metrics, clock, log } = this.#options;
+    return new Letters(this.#customer, { nc, jsm, macKey, keeper, topics: this.#topics, metrics, clock, log });
   }
 
   #createKeeper(nc: NatsConnection, jsm: JetStreamManager, sealer: Sealer): GroupKeeper {

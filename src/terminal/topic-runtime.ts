@@ -69,6 +69,10 @@ export class TopicRuntime {
     return this.#isReady;
   }
 
+  get capture(): CaptureStream | null {
+    return this.#capture;
+  }
+
   get captureName(): string | null {
     return this.#capture?.name ?? null;
   }

@@ -169,6 +169,7 @@ export function newApp(name: string, publish: string[], consume: string[]): Snap
     credential: 0,
     publish,
     consume: groups.map(([topic, group]) => ({ topic, group })),
+    deadLetters: [],
   };
 }
 

@@ -88,7 +88,7 @@ describe('apply', () => {
     const file = await freshRegistry();
     const before = await exportBusFile(db);
     file.sites.push({ name: 'osaka', mode: 'client', maxPayload: 1, durability: 'process', transit: false });
-    file.customers[0]!.apps.push({ name: 'last', terminal: 'nowhere', publish: [], consume: [] });
+    file.customers[0]!.apps.push({ name: 'last', terminal: 'nowhere', publish: [], consume: [], deadLetters: [] });
     await expect(applyBusFile(db, file, 'test')).rejects.toThrow();
     expect(await exportBusFile(db)).toEqual(before);
     expect(await getBus(db)).toMatchObject({ version: 1 });

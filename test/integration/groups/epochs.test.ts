@@ -8,7 +8,6 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import { expect, test } from 'vitest';
 import type { SnapshotTopic } from '../../../src/api/snapshot.ts';
 import {
-  type CapturedMessage,
   CursorSet,
   ensureCaptureStream,
   type ParkReason,
@@ -66,8 +65,9 @@ class Terminals implements Shipper {
 
   noReceipt(): void {}
 
-  async park(messages: readonly CapturedMessage[], { groupId }: ParkReason): Promise<void> {
-    for (const { seq } of messages) this.parked.push(`${seq} ${groupId === group ? 'group' : groupId}`);
+  async park({ messages, duties }: Shipment, why: ParkReason): Promise<void> {
+    const groups = duties.map(({ groupId }) => (groupId === group ? 'group' : groupId));
+    for (const { seq } of messages) this.parked.push(`${seq} ${groups} ${why}`);
   }
 
   async ship({ messages, floor, duties }: Shipment): Promise<void> {
@@ -187,7 +187,7 @@ test('what is under way to a group that its terminal says is gone is parked, and
   cursors.gone(group, east, 'no such group at this terminal');
   const jsm = await jetstreamManager(nc);
   await eventually('the capture stream is empty', async () => (await jsm.streams.info('orders')).state.messages === 0);
-  expect(terminals.parked).toEqual([13, 14, 15, 16, 17, 18, 19, 20].map((seq) => `${seq} group`));
+  expect(terminals.parked).toEqual([13, 14, 15, 16, 17, 18, 19, 20].map((seq) => `${seq} group gone`));
   await cursors.reconcile([], () => false);
   expect(cursors.size).toBe(0);
 });

@@ -1,0 +1,10 @@
+/** Error codes of limits and dead letters. Part of the registry in errors.ts. */
+import type { ErrorEntry } from './errors.ts';
+
+export const limitsErrors = {
+  E_NO_CONSUMERS_HERE: {
+    disposition: 'reject',
+    summary: 'Dead letters cannot be given to consumers again at a site that does not serve their group.',
+    remedy: 'Serve the group at this site and retry, or read and purge them here.',
+  },
+} as const satisfies Record<string, ErrorEntry>;
