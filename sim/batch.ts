@@ -48,6 +48,8 @@ export function runJob({ firstSeed, count, variant, isTraced }: Job): JobResult 
     findings,
     trace: [],
   };
+  // stacks of errors that are caught cost more than all the rest
+  Error.stackTraceLimit = isTraced ? 20 : 0;
   const onLine = isTraced ? (text: string): unknown => result.trace.push(text) : undefined;
   for (let seed = firstSeed; seed < firstSeed + count; seed++) {
     const plan = planOf(seed);

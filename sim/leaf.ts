@@ -12,7 +12,9 @@ import { type Cancel, labelOf, type Process, type Scheduler } from './scheduler.
 export interface LeafEnd {
   name: string;
   /** the server that runs now */
-  server: () => { process: Process; account: Account } | null;
+  account: () => Account | null;
+  /** the sidecar that runs now */
+  receiver: () => Process | null;
   /** the server sees the connection come or go */
   onChange: (isConnected: boolean) => void;
 }
@@ -65,8 +67,8 @@ export class Leaf {
   /** A server came up, with a new account for the link. */
   serverStarted(): void {
     for (const side of [0, 1] as const) {
-      const account = this.#options.ends[side].server()?.account;
-      if (account !== undefined) account.forward = (packet) => this.#forward(side, packet);
+      const account = this.#options.ends[side].account();
+      if (account !== null) account.forward = (packet) => this.#forward(side, packet);
     }
     this.#dial();
   }
@@ -110,7 +112,7 @@ export class Leaf {
     const to = from === 0 ? 1 : 0;
     const wire = this.#wires?.[to];
     if (wire === undefined) return false;
-    if (!this.#isSilent && !(ends[to].server()?.account.hasListener(packet.subject) ?? false)) return false;
+    if (!this.#isSilent && !(ends[to].account()?.hasListener(packet.subject) ?? false)) return false;
     for (const each of [packet, ...companions(packet)]) wire.send(each);
     if (replayShare > 0 && random.isLikely(replayShare)) wire.send({ ...packet, reply: '' });
     return true;
@@ -118,7 +120,7 @@ export class Leaf {
 
   #arrive(to: Side, packet: Packet): void {
     if (this.#isSilent) this.#held[to].push(packet);
-    else this.#options.ends[to].server()?.account.deliver(packet.subject, packet);
+    else this.#options.ends[to].account()?.deliver(packet.subject, packet, true);
   }
 
   #release(): void {
@@ -138,18 +140,17 @@ export class Leaf {
   }
 
   #connect(): void {
-    const [a, b] = this.#options.ends.map((end) => end.server());
-    if (a === null || b === null || a === undefined || b === undefined) return;
-    this.#wires = [this.#wireTo(0, a.process), this.#wireTo(1, b.process)];
+    if (this.#options.ends.some((end) => end.account() === null)) return;
+    this.#wires = [this.#wireTo(0), this.#wireTo(1)];
     for (const end of this.#options.ends) end.onChange(true);
   }
 
-  #wireTo(side: Side, receiver: Process): Channel<Packet> {
+  #wireTo(side: Side): Channel<Packet> {
     const { scheduler, random, latencyMs, ends } = this.#options;
     return new Channel<Packet>({
       scheduler,
       random,
-      receiver,
+      receiver: ends[side].receiver,
       label: `link to ${ends[side].name}`,
       delayMs: () =>
         latencyMs * (0.8 + 0.6 * random.next()) + (random.isLikely(0.03) ? 50 * random.next() : 0) + this.#extraMs,

@@ -39,8 +39,8 @@ export interface Plan {
   stallShare: number;
 }
 
-const startMs = 3_000;
-const busyMs = 8_000;
+const startMs = 1_500;
+const busyMs = 5_000;
 const siteFaults: readonly SiteFault[] = [
   'kill-sidecar',
   'kill-sidecar',

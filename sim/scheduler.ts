@@ -13,11 +13,14 @@ import { hashText } from './random.ts';
 interface Event {
   atMs: number;
   order: number;
-  process: Process | null;
+  process: Target;
   label: number;
   run: () => void;
   isCancelled: boolean;
 }
+
+/** Whose event it is; a function finds out when it happens. */
+export type Target = Process | null | (() => Process | null);
 
 export interface Cancel {
   cancel(): void;
@@ -80,7 +83,7 @@ export class Scheduler {
     return new Process(name, this.#processes);
   }
 
-  at(delayMs: number, process: Process | null, label: number, run: () => void): Cancel & Event {
+  at(delayMs: number, process: Target, label: number, run: () => void): Cancel & Event {
     this.#order += 1;
     const event = { atMs: this.nowMs + delayMs, order: this.#order, process, label, run, isCancelled: false };
     this.#push(event);
@@ -96,13 +99,13 @@ export class Scheduler {
     const event = this.#pop();
     if (event === undefined) return false;
     this.nowMs = Math.max(this.nowMs, event.atMs);
-    const { process, isCancelled } = event;
-    if (isCancelled || process?.isAlive === false) return true;
+    const process = typeof event.process === 'function' ? event.process() : event.process;
+    if (event.isCancelled || process?.isAlive === false) return true;
     if (process?.held !== undefined) {
       process.held.push(event);
       return true;
     }
-    this.#note(event);
+    this.#note(event.label, process);
     this.enter(process, event.run);
     if (process !== null) {
       process.steps += 1;
@@ -144,7 +147,7 @@ export class Scheduler {
     return [this.#hashHigh, this.#hashLow].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');
   }
 
-  #note({ label, process }: Event): void {
+  #note(label: number, process: Process | null): void {
     this.steps += 1;
     const mark = label * 31 + (process?.id ?? 0);
     this.#hashLow = Math.imul(this.#hashLow ^ mark, 0x01000193);

@@ -89,10 +89,11 @@ export class Site {
     const { scheduler, random } = this.#options;
     return {
       name: this.name,
-      server: () => {
+      account: () => {
         if (!this.#broker.isAlive) return null;
-        return { process: this.#broker.process, account: this.#broker.account(`link ${side.linkId}`) };
+        return this.#broker.account(`link ${side.linkId}`);
       },
+      receiver: () => this.#sidecar?.process ?? null,
       onChange: (isConnected) => {
         // told at once, or found by the next poll
         const afterMs = random.isLikely(0.8) ? 20 * random.next() : 1_000 * random.next();
@@ -238,7 +239,8 @@ export class Site {
         const account =
           typeof target === 'string' ? target : 'link' in target ? `link ${target.link}` : `C-${target.customer}`;
         const broker = (): Broker => this.#broker;
-        return connectSim({ scheduler, random, process, broker, account, delayMs, connections });
+        const isShort = typeof target !== 'string' && 'link' in target;
+        return connectSim({ scheduler, random, process, broker, account, delayMs, isShort, connections });
       },
     };
   }

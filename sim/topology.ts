@@ -184,8 +184,10 @@ export function keyNameOf(site: string): string {
   return createHash('sha256').update(`key ${site}`).digest('base64url');
 }
 
-/** A UUID that is the text in hexadecimal. */
+/** A UUID that is made of the text. */
 export function idOf(text: string): string {
-  const hex = Buffer.from(text.padEnd(16, '\0').slice(0, 16), 'latin1').toString('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+  const hex = createHash('sha256').update(text).digest('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
+    '-',
+  );
 }

@@ -11,7 +11,8 @@ import type { Packet, Stream, StreamHooks } from './stream.ts';
 /** Somebody who gets what is sent to a subject: a connection, or the other end of a link. */
 export interface Listener {
   subject: string;
-  receive: (packet: Packet) => void;
+  /** `isDirect`: it runs as the receiver already */
+  receive: (packet: Packet, isDirect: boolean) => void;
 }
 
 export interface BrokerOptions {
@@ -81,13 +82,13 @@ export class Account {
   }
 
   /** To everybody here who listens to the subject. */
-  deliver(subject: string, packet: Packet): boolean {
+  deliver(subject: string, packet: Packet, isDirect = false): boolean {
     let isHeard = false;
     for (const each of [...this.#listeners]) {
       if (!matches(each.subject, subject)) continue;
       isHeard = true;
       this.#broker.tell('->', packet);
-      each.receive(packet);
+      each.receive(packet, isDirect);
     }
     return isHeard;
   }

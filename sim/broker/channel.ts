@@ -3,14 +3,14 @@
  * first of them; the rest come after. What is under way when the connection breaks is lost from some item on.
  */
 import type { Random } from '../random.ts';
-import { type Cancel, labelOf, type Process, type Scheduler } from '../scheduler.ts';
+import { type Cancel, labelOf, type Scheduler, type Target } from '../scheduler.ts';
 
 export interface ChannelOptions<T> {
   scheduler: Scheduler;
   /** draws delays and borders */
   random: Random;
   /** whose event an arrival is */
-  receiver: Process;
+  receiver: Target;
   label: string;
   /** milliseconds from sending to arrival */
   delayMs: () => number;

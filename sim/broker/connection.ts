@@ -21,6 +21,8 @@ export interface ConnectionOptions {
   broker: () => Broker;
   account: string;
   delayMs: () => number;
+  /** what is published is at the server at once: the way over a link has a delay of its own */
+  isShort: boolean;
   /** every open connection of the client */
   connections: Set<SimConnection>;
 }
@@ -35,8 +37,7 @@ interface Subscription {
 }
 
 interface Wire {
-  broker: Broker;
-  up: Channel<Upward>;
+  up: Pick<Channel<Upward>, 'send' | 'cut'>;
   down: Channel<{ sid: number; packet: Packet }>;
 }
 
@@ -222,7 +223,7 @@ export class SimConnection {
   }
 
   #attach(): boolean {
-    const { broker: current, account: name, scheduler, random, process, delayMs } = this.#options;
+    const { broker: current, account: name, scheduler, random, process, delayMs, isShort } = this.#options;
     const broker = current();
     if (!broker.isAlive) return false;
     const account = broker.account(name);
@@ -233,14 +234,17 @@ export class SimConnection {
       label: `from ${name}`,
       onItem: ({ sid, packet }) => this.#receive(sid, packet),
     });
-    const endpoint = new Endpoint(account, (sid, packet) => down.send({ sid, packet }));
+    const endpoint = new Endpoint(account, (sid, packet, isDirect) => {
+      if (isDirect) this.#receive(sid, packet);
+      else down.send({ sid, packet });
+    });
     const up = new Channel<Upward>({
       ...common,
       receiver: broker.process,
       label: `to ${name}`,
       onItem: (item) => endpoint.take(item),
     });
-    this.#wire = { broker, up, down };
+    this.#wire = { up: isShort ? new Shortcut(endpoint) : up, down };
     return true;
   }
 
@@ -248,17 +252,17 @@ export class SimConnection {
     const subscription = this.#subscriptions.get(sid);
     if (subscription === undefined) return;
     const bytes = headers === null ? data : Buffer.concat([headers, data]);
-    const message = new MsgImpl(
-      {
-        subject: encoder.encode(subject),
-        reply: encoder.encode(reply),
-        hdr: headers === null ? -1 : headers.length,
-        sid,
-        size: bytes.length,
-      },
-      bytes,
-      this as never,
-    );
+    const sizes = {
+      subject: noBytes,
+      reply: noBytes,
+      hdr: headers === null ? -1 : headers.length,
+      sid,
+      size: bytes.length,
+    };
+    const message = new MsgImpl(sizes, bytes, this as never);
+    // what it would decode from its bytes
+    message._subject = subject;
+    message._reply = reply;
     subscription.callback(null, message);
   }
 
@@ -277,10 +281,10 @@ export class SimConnection {
 /** The server's end of a connection. */
 class Endpoint {
   readonly #account: Account;
-  readonly #send: (sid: number, packet: Packet) => void;
+  readonly #send: (sid: number, packet: Packet, isDirect: boolean) => void;
   readonly #stops = new Map<number, () => void>();
 
-  constructor(account: Account, send: (sid: number, packet: Packet) => void) {
+  constructor(account: Account, send: (sid: number, packet: Packet, isDirect: boolean) => void) {
     this.#account = account;
     this.#send = send;
   }
@@ -292,7 +296,10 @@ class Endpoint {
         return;
       case 'listen': {
         const { sid, subject } = item;
-        this.#stops.set(sid, this.#account.listen({ subject, receive: (packet) => this.#send(sid, packet) }));
+        this.#stops.set(
+          sid,
+          this.#account.listen({ subject, receive: (packet, isDirect) => this.#send(sid, packet, isDirect) }),
+        );
         return;
       }
       case 'silence':
@@ -303,5 +310,22 @@ class Endpoint {
         for (const stop of this.#stops.values()) stop();
         this.#stops.clear();
     }
+  }
+}
+
+/** A way up without delay. */
+class Shortcut {
+  readonly #endpoint: Endpoint;
+
+  constructor(endpoint: Endpoint) {
+    this.#endpoint = endpoint;
+  }
+
+  send(item: Upward): void {
+    this.#endpoint.take(item);
+  }
+
+  cut(last?: Upward): void {
+    if (last !== undefined) this.#endpoint.take(last);
   }
 }

@@ -63,6 +63,9 @@ export class TransitCache {
   readonly #dead = new Set<number>();
   #jsm: JetStreamManager | undefined;
   #lastSeq = 0;
+  #puts = 0;
+  /** a frame may lie there whose storing was not answered: nobody else would ever forget it */
+  #isUnsure = false;
   #purgedTo = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -86,6 +89,7 @@ export class TransitCache {
   async put(frame: Uint8Array, index: CacheIndex): Promise<number> {
     const head = headers();
     head.set(indexHeader, JSON.stringify(index));
+    this.#puts += 1;
     try {
       const subject = this.#subjectOf(index);
       const { seq } = await natsCall('store in transit', () =>
@@ -96,8 +100,14 @@ export class TransitCache {
       return seq;
     } catch (error) {
       const isApi = isBusError(error) && error.cause instanceof JetStreamApiError;
-      if (!isApi) throw error;
+      if (!isApi) {
+        this.#isUnsure = true;
+        this.#flushSoon();
+        throw error;
+      }
       throw new BusError('E_CACHE_FULL', `the transit stream refused: ${error.message}`, { cause: error });
+    } finally {
+      this.#puts -= 1;
     }
   }
 
@@ -111,20 +121,35 @@ export class TransitCache {
   remove(seq: number): void {
     if (!this.#live.delete(seq)) return;
     this.#dead.add(seq);
-    this.#timer ??= setTimeout(() => void this.#flush(), removeAfterMs);
+    this.#flushSoon();
   }
 
   close(): void {
     clearTimeout(this.#timer);
   }
 
+  #flushSoon(): void {
+    this.#timer ??= setTimeout(() => void this.#flush(), removeAfterMs);
+  }
+
   async #flush(): Promise<void> {
     try {
+      if (this.#isUnsure) await this.#findUnanswered(this.#needJsm());
       await this.#removeDead(this.#needJsm());
     } catch (error) {
       this.#options.log.debug({ event: 'transit.remove-failed', err: error }, 'removes them later');
     }
-    this.#timer = this.#dead.size === 0 ? undefined : setTimeout(() => void this.#flush(), removeAfterMs);
+    this.#timer = undefined;
+    if (this.#dead.size > 0 || this.#isUnsure) this.#flushSoon();
+  }
+
+  /** While nothing is being stored, what lies behind the last known frame was stored without an answer. */
+  async #findUnanswered(jsm: JetStreamManager): Promise<void> {
+    const { state } = await natsCall('transit', () => jsm.streams.info(this.#stream));
+    if (this.#puts > 0) return;
+    this.#isUnsure = false;
+    for (let seq = this.#lastSeq + 1; seq <= state.last_seq; seq++) this.#dead.add(seq);
+    this.#lastSeq = Math.max(this.#lastSeq, state.last_seq);
   }
 
   async #removeDead(jsm: JetStreamManager): Promise<void> {
