@@ -83,6 +83,7 @@ async function measureAll(lab: LabInfo, dir: string, { runs, rate }: { runs: num
     }
     return { cuts, ...(await traffic.stop()) };
   } finally {
+    traffic.end();
     await Promise.allSettled([source.close(), sink.close()]);
   }
 }
@@ -136,8 +137,14 @@ class Traffic {
     this.#maxGapMs = 0;
   }
 
-  async stop(): Promise<Pick<Result, 'published' | 'lost' | 'doubled'>> {
+  /** Publishes no more. */
+  end(): void {
     this.#stopping.abort();
+  }
+
+  /** Waits for what is still to come. */
+  async stop(): Promise<Pick<Result, 'published' | 'lost' | 'doubled'>> {
+    this.end();
     await this.#publishing;
     const missing = (): number => [...this.#acked].filter((id) => !this.#places.has(id)).length;
     this.#lastMs = performance.now();
