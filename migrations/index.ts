@@ -13,6 +13,7 @@ import * as keyVersions from './0007-key-versions.ts';
 import * as revocation from './0008-revocation.ts';
 import * as auditHeads from './0009-audit-heads.ts';
 import * as deadLetters from './0010-dead-letters.ts';
+import * as durability from './0011-durability.ts';
 
 /** By name, in the order they run. */
 export const migrations: Record<string, Migration> = {
@@ -26,4 +27,5 @@ export const migrations: Record<string, Migration> = {
   '0008-revocation': revocation,
   '0009-audit-heads': auditHeads,
   '0010-dead-letters': deadLetters,
+  '0011-durability': durability,
 };

@@ -149,6 +149,11 @@ export const errorRegistry = {
     summary: 'nats-server refused an account or a configuration.',
     remedy: 'The message quotes its reason; the rest of the site goes on.',
   },
+  E_NOT_DURABLE: {
+    disposition: 'park',
+    summary: 'A site of durability power acknowledges something before it is on disk.',
+    remedy: 'Restart nats-server of the site, or remove the stream that is named: the bus never makes one like that.',
+  },
   E_SERVER_RESTART: {
     disposition: 'park',
     summary: 'A changed setting of a site needs a restart of its nats-server.',

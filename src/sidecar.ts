@@ -64,7 +64,13 @@ const maxRoutes = 1_500;
 const maxSealedTickets = 2_000;
 const renewAgainMs = 3_600_000;
 /** no apply solves them: a setting that waits for a restart, a stream that must stay, lost messages, a way that is gone around */
-const lastingProblems: ReadonlySet<string> = new Set(['E_SERVER_RESTART', 'E_LEFT_OVER', 'E_ROLLED_BACK', 'E_SHUNNED']);
+const lastingProblems: ReadonlySet<string> = new Set([
+  'E_SERVER_RESTART',
+  'E_NOT_DURABLE',
+  'E_LEFT_OVER',
+  'E_ROLLED_BACK',
+  'E_SHUNNED',
+]);
 
 /** Resolves when the site's server is reached and the daemon works; E_SITE_DIR E_SIDECAR_RUNNING E_NATS_SERVER_… */
 export async function startSidecar(options: SidecarOptions): Promise<RunningSidecar> {

@@ -1,6 +1,6 @@
 /** `mbus site create`: declares a site; it exists once somebody joins it with a token. */
 import { type Command, Option } from 'commander';
-import type { SiteSpec } from '../../src/config/bus-file.ts';
+import { durabilities, type SiteSpec } from '../../src/config/bus-file.ts';
 import { addSite } from '../../src/config/edit.ts';
 import { type ControlOptions, controlVerb, editBus } from '../control-verb.ts';
 import { hostPort, proxyUrl, wholeNumber } from '../options.ts';
@@ -26,7 +26,10 @@ export function addCreate(site: Command): void {
     .option('--proxy <url>', 'HTTP proxy that everything this site dials goes through', proxyUrl)
     .option('--max-payload <bytes>', 'largest application message (default: 1 MiB)', wholeNumber(1))
     .addOption(
-      new Option('--durability <class>', 'process: survives kill -9; power: fsync first').choices(['process', 'power']),
+      new Option(
+        '--durability <class>',
+        'process: survives kill -9; power: fsync first; auto: power in server mode',
+      ).choices(durabilities),
     )
     .option('--transit', 'client mode: carry envelopes of others between its links')
     .action(create);

@@ -4,6 +4,7 @@
  * Ids are UUIDs; on the wire between sites they are their 16 bytes. Keys are base64url without padding.
  */
 import { z } from 'zod';
+import { durabilities } from '../config/bus-file.ts';
 
 const id = z.uuid();
 
@@ -25,7 +26,7 @@ export const snapshotSchema = z.strictObject({
     /** hosts this site's certificate must name */
     dialledAs: z.array(z.string()).optional(),
     maxPayload: z.number().int(),
-    durability: z.enum(['process', 'power']),
+    durability: z.enum(durabilities),
   }),
   control: z.strictObject({
     /** host:port of every control leaf listener */

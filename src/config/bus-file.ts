@@ -24,6 +24,9 @@ const count = z
 
 const mebibyte = 1024 * 1024;
 
+/** What a site may be told about power cuts. */
+export const durabilities = ['auto', 'process', 'power'] as const;
+
 export const siteSchema = z.strictObject({
   name,
   mode: z.enum(['server', 'client']),
@@ -35,8 +38,8 @@ export const siteSchema = z.strictObject({
   proxy: proxyUrl.optional(),
   /** largest application message, bytes of headers and payload: 1 MiB by default, at most 8 MiB */
   maxPayload: bytes.max(8 * mebibyte).default(mebibyte),
-  /** process: survives kill -9 · power: fsync before every acknowledgement */
-  durability: z.enum(['process', 'power']).default('process'),
+  /** process: survives kill -9 · power: fsync before every acknowledgement · auto: power in server mode, else process */
+  durability: z.enum(durabilities).default('auto'),
   /** client mode only: carries envelopes between its links as well; a site in server mode always does */
   transit: z.boolean().default(false),
 });

@@ -39,6 +39,8 @@ export async function joinLabSite(context: LabContext, { control, site, controlP
     ...(site.mode === 'server' && { leafListen: local(ports.leaf), websocketListen: local(ports.websocket) }),
     monitor: local(ports.server),
     controlVia: [local(controlPort)],
+    // one machine, where all sites lose power together: fsync only where the file asks for it
+    durability: site.durability === 'auto' ? 'process' : site.durability,
   });
 }
 

@@ -36,7 +36,7 @@ export interface SitesTable {
   websocket: string | null;
   proxy: string | null;
   max_payload: number;
-  durability: 'process' | 'power';
+  durability: 'auto' | 'process' | 'power';
   /** carries envelopes of others although it is in client mode */
   transit: boolean;
   /** Ed25519 public key that signs the site's requests, null until it joined */

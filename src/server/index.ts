@@ -1,6 +1,7 @@
 /** nats-server: find it, configure it, run it, reload it. The only door of this folder. */
 export { splitAddress } from './addresses.ts';
 export * from './config.ts';
+export { findUnsynced } from './durability.ts';
 export * from './ensure.ts';
 export * from './find.ts';
 export { isHealthy } from './health.ts';

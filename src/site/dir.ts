@@ -51,6 +51,8 @@ export interface CreateSiteOptions {
   controlTransport?: 'tcp' | 'ws' | undefined;
   /** host:port or wss://host:port to dial instead of the control plane's own leaf listeners (NAT, proxy) */
   controlVia?: string[] | undefined;
+  /** where the bus leaves it open */
+  durability?: 'process' | 'power' | undefined;
   enrolment: ResponseOf<'enrol.site'>;
 }
 
@@ -88,6 +90,7 @@ export async function createSiteDir(options: CreateSiteOptions): Promise<SiteDir
     ...(options.proxy !== undefined && { proxy: options.proxy }),
     ...(options.controlTransport !== undefined && { controlTransport: options.controlTransport }),
     ...(options.controlVia !== undefined && { controlVia: options.controlVia }),
+    ...(options.durability !== undefined && { durability: options.durability }),
   };
   const dir = new SiteDir(path, siteFileSchema.parse(file));
   await dir.storeCertificate(enrolment.certPem, enrolment.control.caPem);

@@ -81,6 +81,12 @@ export async function readStartSettings(dir: SiteDir): Promise<StartSettings> {
   return startSettingsOf((await dir.readJson<StartSettings>(startFile)) ?? barePlan(dir));
 }
 
+/** What a declared class means here: left open, the machine's own word counts, else fsync where links come in. */
+export function durabilityHere({ file }: SiteDir, declared: 'auto' | 'process' | 'power'): 'process' | 'power' {
+  if (declared !== 'auto') return declared;
+  return file.durability ?? (file.leafListen === null ? 'process' : 'power');
+}
+
 export function startSettingsOf({
   hasLeafListener,
   hasWebsocketListener = false,
@@ -142,7 +148,7 @@ function barePlan(dir: SiteDir): ServerPlan {
   return {
     hasLeafListener: dir.file.leafListen !== null,
     hasWebsocketListener: dir.file.websocketListen !== undefined,
-    durability: 'process',
+    durability: durabilityHere(dir, 'auto'),
     controlUrls: dir.file.control.leafUrls,
     remotes: [],
   };

@@ -31,6 +31,8 @@ export const siteFileSchema = z.strictObject({
   controlTransport: z.enum(['tcp', 'ws']).optional(),
   /** host:port, or wss://host:port, to dial instead of the control plane's own listeners (NAT) */
   controlVia: z.array(z.string()).min(1).optional(),
+  /** what this machine does where the bus leaves it open; absent: power where links come in */
+  durability: z.enum(['process', 'power']).optional(),
   /** bound of all streams together, bytes; absent: the disk is the bound */
   maxStoreBytes: z.number().int().positive().optional(),
 });

@@ -13,7 +13,14 @@ import { retryForever } from '../backoff.ts';
 import { systemClock } from '../clock.ts';
 import { BusError, isBusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { type FindOptions, isHealthy, type LeafRemote, type RunningServer, reloadServer } from '../server/index.ts';
+import {
+  type FindOptions,
+  findUnsynced,
+  isHealthy,
+  type LeafRemote,
+  type RunningServer,
+  reloadServer,
+} from '../server/index.ts';
 import { formatCreds, readFileIfThere, writeFileAtomic } from '../trust/index.ts';
 import { AccountStore } from './account-store.ts';
 import { desiredAccounts } from './accounts.ts';
@@ -27,6 +34,7 @@ import { appRights } from './permissions.ts';
 import { type IsTopicReady, rememberReady } from './ready-topics.ts';
 import {
   dialledProxy,
+  durabilityHere,
   readPlan,
   readStartSettings,
   type ServerPlan,
@@ -190,6 +198,7 @@ export class SiteServer {
     const desired = desiredAccounts(snapshot, (customerId) => scopes.get(customerId) ?? [], linkUsers.revocations);
     const changed = await accounts.push(system, desired);
     const problems = await this.#configure(snapshot, sides);
+    problems.push(...(await this.#checkDurability(problems)));
     const removed = problems.some((p) => p.code === 'E_SERVER_REFUSED') ? [] : await accounts.prune(system, desired);
     this.#links = new Map(sides.map((side) => [side.linkId, side]));
     watch.setLinks(
@@ -213,7 +222,7 @@ export class SiteServer {
     const wanted: ServerPlan = {
       hasLeafListener: snapshot.site.mode === 'server',
       hasWebsocketListener: snapshot.site.websocket !== undefined,
-      durability: snapshot.site.durability,
+      durability: durabilityHere(this.#dir, snapshot.site.durability),
       controlUrls: snapshot.control.leafUrls,
       proxy: snapshot.site.proxy,
       remotes: await this.#remotes(sides),
@@ -222,6 +231,19 @@ export class SiteServer {
     await storePlan(this.#dir, wanted);
     const problems = await this.#followStartSettings(wanted, isFirst);
     return problems.concat(await this.#load({ ...wanted, ...(await readStartSettings(this.#dir)) }));
+  }
+
+  /** Reads back what the server says of itself where the class is power, unless a restart is due that changes it. */
+  async #checkDurability(problems: ApplyResult['problems']): Promise<ApplyResult['problems']> {
+    const { durability } = await readStartSettings(this.#dir);
+    if (durability !== 'power' || problems.some(({ code }) => code === 'E_SERVER_RESTART')) return [];
+    try {
+      const found = await findUnsynced(this.#dir.file.monitor);
+      return found.map((text) => ({ code: 'E_NOT_DURABLE', text }));
+    } catch (error) {
+      if (!isBusError(error)) throw error;
+      return [{ code: error.code, text: error.message }];
+    }
   }
 
   /** Settings that need a restart: done for the very first snapshot, when nobody uses the server yet, else reported. */

@@ -1,6 +1,6 @@
 /**
- * Files that hold secrets: 0600, written to a temporary name, synced and renamed, so that a crash leaves the old file
- * or the new one. Directories made on the way are 0700. Nothing here ever logs a content.
+ * Files that hold secrets: 0600, written to a temporary name, synced and renamed, so that a crash or a power cut leaves
+ * the old file or the new one. Directories made on the way are 0700. Nothing here ever logs a content.
  */
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
@@ -19,9 +19,20 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, m
       await file.close();
     }
     await rename(temporary, path);
+    await syncDirectory(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
+  }
+}
+
+/** Until then a power cut may bring the old name back. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
   }
 }
 

@@ -71,7 +71,7 @@ export async function joinSite(path: string, bus: TestBus, name: string, mode: '
     controlUserJwt: await encodeUserJwt({ name, connections: ['LEAFNODE'] }, request.controlUser, createKey('account')),
     control: { leafUrls: [], signKey: 'none', sealKey: 'none', caPem: bus.ca.certPem },
   };
-  return createSiteDir({ path, listen: '127.0.0.1:0', leafListen, websocketListen, enrolment });
+  return createSiteDir({ path, listen: '127.0.0.1:0', leafListen, websocketListen, durability: 'process', enrolment });
 }
 
 /** A customer with a terminal at every given site and a link between each two. */

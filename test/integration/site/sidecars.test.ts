@@ -115,7 +115,7 @@ test('a directory that is no site is named', async () => {
   await expect(openSiteDir(scope.dir())).rejects.toMatchObject({ code: 'E_SITE_DIR' });
 });
 
-test('the first snapshot of a site decides its durability, a later change waits for a restart and stops nothing else', async () => {
+test('the first snapshot of a site decides its durability, which is read back; a later change waits for a restart and stops nothing else', async () => {
   const bus = await startSites(scope, ['frankfurt', 'tokyo']);
   const [site] = bus.sites as [TestSite];
   const config = (): string => readFileSync(site.dir.at('nats/server.conf'), 'utf8');
@@ -127,6 +127,12 @@ test('the first snapshot of a site decides its durability, a later change waits 
   expect((await site.server.apply(withDurability('power'), () => true)).problems).toEqual([]);
   expect(config()).toContain('sync_interval: "always"');
   const pid = readFileSync(site.dir.at('nats/nats-server.pid'), 'utf8');
+
+  const nc = await site.server.connect('BUS');
+  const hasty = { name: 'hasty', subjects: ['hasty'], storage: 'file', persist_mode: 'async' };
+  await nc.request('$JS.API.STREAM.CREATE.hasty', JSON.stringify(hasty));
+  const { problems } = await site.server.apply(withDurability('power'), () => true);
+  expect(problems).toMatchObject([{ code: 'E_NOT_DURABLE', text: expect.stringContaining('stream hasty of account') }]);
 
   await exchange({ ...bus, sites: bus.sites.slice(1) }, [customer]);
   const result = await site.server.apply(withDurability('process'), () => true);

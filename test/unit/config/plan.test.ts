@@ -51,7 +51,7 @@ test('tells each field that differs, old and new', () => {
     ['terminal: tokyo', 'terminal: frankfurt'],
   );
   expect(lines(bus, desired)).toEqual([
-    'update | site | virginia | durability: process -> power',
+    'update | site | virginia | durability: auto -> power',
     'update | link | acme/frankfurt-tokyo | cost: 1 -> 7',
     'update | app | acme/exchange | terminal: tokyo -> frankfurt | publish: [trade] -> [] | consume: [] -> [trade@risk]',
   ]);
