@@ -89,9 +89,7 @@ function groupsTable(reported: readonly Reported[], nameOf: (id: string | null) 
 }
 
 function problems(status: Status, reported: readonly Reported[]): string[] {
-  const silent = status.sites
-    .filter(isSilent)
-    .map((site) => `${site.name}: no report for ${ageText(site.reportAgeMs)}`);
+  const silent = status.sites.filter(isSilent).map(({ name, reportAgeMs }) => silenceText(name, reportAgeMs));
   const told = reported.flatMap(({ site, report }) =>
     report.problems.map(({ code, text }) => `${site}: ${code}: ${text}`),
   );
@@ -114,6 +112,10 @@ function rowsOrNothing(head: string[], rows: string[][]): string {
 
 function byFirstCells(a: readonly string[], b: readonly string[]): number {
   return `${a[0]}\0${a[1]}` < `${b[0]}\0${b[1]}` ? -1 : 1;
+}
+
+function silenceText(name: string, ms: number | null): string {
+  return ms === null ? `${name}: has not reported yet` : `${name}: no report for ${durationText(ms)}`;
 }
 
 function ageText(ms: number | null): string {
