@@ -15,6 +15,7 @@ export const nouns: Record<string, Noun> = {
   link: { summary: 'a connection between two terminals of a customer', load: () => import('./link/index.ts') },
   topic: { summary: 'what is sent', load: () => import('./topic/index.ts') },
   group: { summary: 'who must receive a topic', load: () => import('./group/index.ts') },
+  key: { summary: 'the master key', load: () => import('./key/index.ts') },
   ticket: { summary: 'who may seal what until when', load: () => import('./ticket/index.ts') },
   app: { summary: "an application's credential and rights", load: () => import('./app/index.ts') },
   dlq: { summary: 'dead letters: messages that found their end', load: () => import('./dlq/index.ts') },

@@ -14,6 +14,7 @@ import * as revocation from './0008-revocation.ts';
 import * as auditHeads from './0009-audit-heads.ts';
 import * as deadLetters from './0010-dead-letters.ts';
 import * as durability from './0011-durability.ts';
+import * as masterKey from './0012-master-key.ts';
 
 /** By name, in the order they run. */
 export const migrations: Record<string, Migration> = {
@@ -28,4 +29,5 @@ export const migrations: Record<string, Migration> = {
   '0009-audit-heads': auditHeads,
   '0010-dead-letters': deadLetters,
   '0011-durability': durability,
+  '0012-master-key': masterKey,
 };

@@ -9,11 +9,14 @@ import { callerKeyFromSeed, readAdminFile, serveControl, writeAdminFile } from '
 import { Admins } from './control/admins.ts';
 import { AuditWitness } from './control/audit-witness.ts';
 import { Authorizer } from './control/authorize.ts';
-import { type ControlFile, readControlFile, readMasterKey } from './control/dir.ts';
+import { connectDatabase } from './control/database.ts';
+import { type ControlFile, readControlFile } from './control/dir.ts';
 import { Dispatcher } from './control/dispatch.ts';
 import { type ControlIdentity, loadIdentity } from './control/identity.ts';
 import { keepKeys } from './control/key-upkeep.ts';
+import { LabClock, requireLab } from './control/lab-clock.ts';
 import { lockControl } from './control/lock.ts';
+import { type MasterKey, type MasterKeySource, openMasterKey } from './control/master-key.ts';
 import { type ControlMetrics, createControlMetrics } from './control/metrics.ts';
 import { ControlNats } from './control/nats.ts';
 import { publishNotices } from './control/notices.ts';
@@ -24,23 +27,16 @@ import { adminUserJwt } from './control/users.ts';
 import { errorText } from './errors.ts';
 import { createKeyService, TopicRoots, type VersionContext } from './keys/service.ts';
 import { Lifecycle } from './lifecycle.ts';
-import { type Logger, silentLogger } from './log.ts';
+import type { Logger } from './log.ts';
 import { createMetrics, serveMonitoring } from './metrics.ts';
-import {
-  databaseError,
-  databaseNow,
-  getBus,
-  migrate,
-  openDatabase,
-  type Registry,
-  type Replica,
-  startEmbedded,
-} from './registry/index.ts';
+import { databaseError, getBus, migrate, type Registry, type Replica, setMasterKeyId } from './registry/index.ts';
 import { splitAddress } from './server/index.ts';
 import { formatCreds, keyFromSeed, writeFileAtomic } from './trust/index.ts';
 import { programVersion } from './version.ts';
 
+export { runMigrations } from './control/database.ts';
 export { type InitControlOptions, initControl } from './control/dir.ts';
+export { rewrapMasterKey } from './control/rewrap.ts';
 
 export interface ControlOptions {
   /** made by initControl */
@@ -48,9 +44,11 @@ export interface ControlOptions {
   /** absent: embedded PostgreSQL in `dir` */
   databaseUrl?: string | undefined;
   /** absent: master.key in `dir` */
-  masterKeyFile?: string | undefined;
+  masterKey?: MasterKeySource | undefined;
   /** host:port of /metrics, /healthz, /readyz, /status; default a free port of 127.0.0.1 */
   monitor?: string | undefined;
+  /** a lab's: says how far ahead the key service's clock is; refused where others than this machine can connect */
+  clockFile?: string | undefined;
   log: Logger;
   /** how long to wait for a database that does not answer at start, ms */
   databaseWaitMs?: number;
@@ -72,25 +70,10 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   }
 }
 
-/** Brings the database to this version's tables; an embedded one is started for it and stopped again. */
-export async function runMigrations(options: {
-  dir: string;
-  databaseUrl?: string | undefined;
-  log?: Logger;
-}): Promise<string[]> {
-  const lifecycle = new Lifecycle(options.log ?? silentLogger);
-  try {
-    const { db } = await connectDatabase({ ...options, log: options.log ?? silentLogger }, lifecycle);
-    return await migrate(db);
-  } finally {
-    await lifecycle.stop();
-  }
-}
-
 interface Parts {
   dir: string;
   file: ControlFile;
-  masterKey: Uint8Array;
+  masterKey: MasterKey;
   db: Registry;
   url: string;
   busId: string;
@@ -100,6 +83,7 @@ interface Parts {
   nats: ControlNats;
   nc: NatsConnection;
   keyVersions: VersionContext;
+  clock: LabClock;
   witness: AuditWitness;
   metrics: ControlMetrics;
   log: Logger;
@@ -116,11 +100,12 @@ async function start(options: ControlOptions, lifecycle: Lifecycle): Promise<Run
   const { log } = options;
   const dir = resolve(options.dir);
   const file = await readControlFile(dir);
+  if (options.clockFile !== undefined) requireLab([file.listen, file.leafListen]);
   lifecycle.push('lock', await lockControl(dir));
   const registry = createMetrics({ replica: file.replicaId });
   const { parts, state } = await openParts({ ...options, dir }, file, createControlMetrics(registry), lifecycle);
   await serveRequests(parts, lifecycle);
-  await keepUp(parts, state, lifecycle);
+  await keepUp(parts, state, options.clockFile, lifecycle);
   const monitoring = await serveMonitoring(
     registry,
     monitoringOf(parts, state),
@@ -140,10 +125,12 @@ async function openParts(
   lifecycle: Lifecycle,
 ): Promise<{ parts: Parts; state: State }> {
   const { dir, log } = options;
-  const masterKey = await readMasterKey(dir, options.masterKeyFile);
   const { db, url } = await connectDatabase(options, lifecycle);
   await migrate(db);
-  const identity = await loadIdentity(db, masterKey);
+  const masterKey = await openMasterKey(db, dir, options.masterKey);
+  const identity = await loadIdentity(db, masterKey.bytes);
+  // it has opened what is stored: from now on the database tells whoever comes with another one
+  await setMasterKeyId(db, masterKey.id, { onlyFirst: true });
   const { id: busId, version } = await getBus(db);
   const self = selfOf(file);
   const replicas = await announce({ db, self });
@@ -152,11 +139,28 @@ async function openParts(
   lifecycle.push('nats-server', () => nats.stop());
   const nc = await nats.connect(identity.ctl, 'mbus-control');
   lifecycle.push('connection', () => nc.close());
-  const now = databaseNow;
+  const clock = new LabClock();
+  const { now } = clock;
   const keyVersions = { roots: new TopicRoots(masterKey, now), now };
   const witness = new AuditWitness({ db, dir, replicaId: self.id, keys: identity.keys, log });
   await witness.note();
-  const parts = { dir, file, masterKey, db, url, busId, identity, self, nats, nc, keyVersions, witness, metrics, log };
+  const parts = {
+    dir,
+    file,
+    masterKey,
+    db,
+    url,
+    busId,
+    identity,
+    self,
+    nats,
+    nc,
+    keyVersions,
+    clock,
+    witness,
+    metrics,
+    log,
+  };
   return { parts, state: { isDatabaseUp: true, version, replicas } };
 }
 
@@ -190,8 +194,8 @@ async function serveRequests(parts: Parts, lifecycle: Lifecycle): Promise<void> 
 }
 
 /** What goes on beside the requests: heartbeats, notices, revocations. */
-async function keepUp(parts: Parts, state: State, lifecycle: Lifecycle): Promise<void> {
-  const { db, url, self, nats, nc, keyVersions, metrics, log } = parts;
+async function keepUp(parts: Parts, state: State, clockFile: string | undefined, lifecycle: Lifecycle): Promise<void> {
+  const { db, url, self, nats, nc, keyVersions, clock, metrics, log } = parts;
   const revocations = new Revocations(parts);
   await revocations.follow();
   metrics.setVersion(state.version);
@@ -217,6 +221,7 @@ async function keepUp(parts: Parts, state: State, lifecycle: Lifecycle): Promise
     publishNotices({ url, nc, log, signal, onVersion }),
     keepKeys({ db, keyVersions, log, signal }),
     parts.witness.keep(signal),
+    clockFile === undefined ? undefined : clock.follow(clockFile, signal),
   ]);
   lifecycle.push('loops', async () => {
     background.abort();
@@ -225,7 +230,7 @@ async function keepUp(parts: Parts, state: State, lifecycle: Lifecycle): Promise
   lifecycle.push('replica', () => leave(db, self.id));
 }
 
-function monitoringOf({ nats, nc, busId, self }: Parts, state: State): Parameters<typeof serveMonitoring>[1] {
+function monitoringOf({ nats, nc, busId, self, clock }: Parts, state: State): Parameters<typeof serveMonitoring>[1] {
   return {
     notReady: () => [
       ...(state.isDatabaseUp ? [] : ['the database does not answer']),
@@ -238,6 +243,7 @@ function monitoringOf({ nats, nc, busId, self }: Parts, state: State): Parameter
       version: state.version,
       replicas: state.replicas,
       leafUrl: self.leafUrl,
+      ...(clock.aheadMs > 0 && { aheadMs: clock.aheadMs }),
     }),
   };
 }
@@ -250,27 +256,6 @@ function selfOf(file: ControlFile): Omit<Replica, 'ageMs'> {
     wsUrl: file.advertiseWebsocket ?? null,
     clientUrl: file.advertiseClient,
   };
-}
-
-async function connectDatabase(
-  options: Pick<ControlOptions, 'dir' | 'databaseUrl' | 'log' | 'databaseWaitMs'>,
-  lifecycle: Lifecycle,
-): Promise<{ db: Registry; url: string }> {
-  const { log, databaseWaitMs } = options;
-  let url = options.databaseUrl;
-  if (url === undefined) {
-    const postgres = await startEmbedded({ dir: join(resolve(options.dir), 'postgres'), log });
-    lifecycle.push('postgres', () => postgres.stop());
-    url = postgres.url;
-  }
-  const db = await openDatabase({
-    url,
-    log,
-    signal: lifecycle.signal,
-    ...(databaseWaitMs !== undefined && { waitMs: databaseWaitMs }),
-  });
-  lifecycle.push('database', () => db.destroy());
-  return { db, url };
 }
 
 /** As given: a wildcard host stays one. */

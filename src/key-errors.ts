@@ -38,6 +38,13 @@ export const keyErrors = {
     summary: "A topic's stored root secret does not open.",
     remedy: 'Start every control replica with the master key that this database belongs to.',
   },
+  E_QUARANTINED: {
+    disposition: 'park',
+    summary:
+      'Envelopes arrived after the longest time their topic allows; they are kept, sealed, in a stream of their own.',
+    remedy:
+      'Their origin sends again what it still has; where it is gone for good, these messages are lost to readers.',
+  },
   E_REVOKED: {
     disposition: 'reject',
     summary: 'What was named is revoked.',

@@ -70,6 +70,7 @@ const lastingProblems: ReadonlySet<string> = new Set([
   'E_LEFT_OVER',
   'E_ROLLED_BACK',
   'E_SHUNNED',
+  'E_QUARANTINED',
 ]);
 
 /** Resolves when the site's server is reached and the daemon works; E_SITE_DIR E_SIDECAR_RUNNING E_NATS_SERVER_… */

@@ -1,11 +1,12 @@
 /** `mbus control run`: one replica of the control plane in the foreground. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { readEnv } from '../../src/config/env.ts';
 import { runDaemon } from '../daemon.ts';
 import { controlDir, controlDirOption, type DirOption, hostPort } from '../options.ts';
 
 interface RunOptions extends DirOption {
   monitor?: string;
+  clockFile?: string;
 }
 
 export function addRun(control: Command): void {
@@ -14,22 +15,24 @@ export function addRun(control: Command): void {
     .description('run one replica of the control plane until SIGTERM')
     .addOption(controlDirOption())
     .option('--monitor <host:port>', 'where /metrics, /healthz and /readyz answer', hostPort)
+    .addOption(new Option('--clock-file <file>', "a lab's").hideHelp())
     .addHelpText('after', examples)
     .action(run);
 }
 
 const examples = `
 DATABASE_URL names a PostgreSQL (15 or newer); without it one is started in the directory.
-MBUS_MASTER_KEY_FILE names the master key when it is kept elsewhere.
+MBUS_MASTER_KEY_FILE names the file of the master key when it is kept elsewhere, MBUS_MASTER_KEY holds it, or
+MBUS_MASTER_KEY_COMMAND is a command that prints it: 32 bytes, raw or as hex or base64.
 
 Examples:
   $ mbus control run
   $ DATABASE_URL=postgres://mbus:…@db:5432/mbus mbus control run --dir /var/lib/mbus`;
 
-async function run({ dir, monitor }: RunOptions): Promise<void> {
+async function run({ dir, monitor, clockFile }: RunOptions): Promise<void> {
   const { startControl } = await import('../../src/control.ts');
-  const { databaseUrl, masterKeyFile } = readEnv();
+  const { databaseUrl, masterKey } = readEnv();
   await runDaemon('control', (log) =>
-    startControl({ dir: controlDir({ dir }), databaseUrl, masterKeyFile, monitor, log }),
+    startControl({ dir: controlDir({ dir }), databaseUrl, masterKey, monitor, clockFile, log }),
   );
 }

@@ -1,5 +1,6 @@
 /** The verbs of `mbus lab`. */
 import type { Command } from 'commander';
+import { addClock } from './clock.ts';
 import { addDaemon } from './daemon.ts';
 import { addDown } from './down.ts';
 import { addKill, addPause, addResume, addStart } from './kill.ts';
@@ -21,6 +22,7 @@ export function register(program: Command): void {
     addSilence,
     addRestore,
     addShape,
+    addClock,
     addKill,
     addStart,
     addPause,

@@ -15,6 +15,8 @@ const schema = z.object({
     .optional(),
   MBUS_DIR: z.string().min(1).optional(),
   MBUS_MASTER_KEY_FILE: z.string().min(1).optional(),
+  MBUS_MASTER_KEY: z.string().min(1).optional(),
+  MBUS_MASTER_KEY_COMMAND: z.string().min(1).optional(),
   MBUS_TOKEN: z.string().min(1).optional(),
   MBUS_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   MBUS_TRANSIT_MAX_BYTES: z.coerce
@@ -31,8 +33,8 @@ export interface Env {
   readonly databaseUrl?: string;
   /** the control plane's directory, when --dir is not given */
   readonly dir?: string;
-  /** file of the 32-byte master key, when it is not in the control plane's directory */
-  readonly masterKeyFile?: string;
+  /** where the master key comes from, when it is not in the control plane's directory */
+  readonly masterKey?: { file: string } | { text: string } | { command: string };
   /** enrolment token, when it comes neither from a file nor from stdin */
   readonly token?: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -44,7 +46,8 @@ export interface Env {
   readonly natsServer?: string;
 }
 
-const secrets = new Set(['DATABASE_URL', 'MBUS_TOKEN']);
+const secrets = new Set(['DATABASE_URL', 'MBUS_TOKEN', 'MBUS_MASTER_KEY']);
+const masterKeyVariables = ['MBUS_MASTER_KEY_FILE', 'MBUS_MASTER_KEY', 'MBUS_MASTER_KEY_COMMAND'] as const;
 
 /** Reads and checks all variables; an empty one counts as absent. Throws one E_CONFIG that lists every bad one. */
 export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
@@ -61,14 +64,24 @@ export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
     throw problemsError('environment', problems);
   }
   const env = parsed.data;
+  const named = masterKeyVariables.filter((name) => env[name] !== undefined);
+  if (named.length > 1) {
+    throw problemsError('environment', [{ line: null, path: named.join(', '), text: 'name one of them, not several' }]);
+  }
   return Object.freeze({
     databaseUrl: env.DATABASE_URL,
     dir: env.MBUS_DIR,
-    masterKeyFile: env.MBUS_MASTER_KEY_FILE,
+    masterKey: masterKeyOf(env),
     token: env.MBUS_TOKEN,
     logLevel: env.MBUS_LOG_LEVEL,
     transitMaxBytes: env.MBUS_TRANSIT_MAX_BYTES,
     isDebug: env.MBUS_DEBUG === true,
     natsServer: env.NATS_SERVER,
   });
+}
+
+function masterKeyOf(env: z.output<typeof schema>): Env['masterKey'] {
+  if (env.MBUS_MASTER_KEY_FILE !== undefined) return { file: env.MBUS_MASTER_KEY_FILE };
+  if (env.MBUS_MASTER_KEY !== undefined) return { text: env.MBUS_MASTER_KEY };
+  return env.MBUS_MASTER_KEY_COMMAND === undefined ? undefined : { command: env.MBUS_MASTER_KEY_COMMAND };
 }

@@ -1,12 +1,12 @@
 /**
  * A control replica's own directory (0700; secrets 0600):
  *   control.json   replica id, addresses            admin.json, admin.creds   identity of the admin (src/api/admin.ts)
- *   master.key     opens the secrets in the database; kept elsewhere when MBUS_MASTER_KEY_FILE names a file
+ *   master.key     opens the secrets in the database; kept elsewhere when MBUS_MASTER_KEY… says where
  *   nats/          nats-server: configuration, tokens, pid      tls/    its certificate and key
  *   postgres/      the embedded database, when there is no DATABASE_URL
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
@@ -61,7 +61,7 @@ export async function initControl(options: InitControlOptions): Promise<ControlF
   }
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const file = await addressesOf(options);
-  await writeFileAtomic(join(dir, 'master.key'), randomBytes(masterKeyBytes));
+  await writeFileAtomic(masterKeyPath(dir), randomBytes(masterKeyBytes));
   const seed = randomBytes(32).toString('base64url');
   await writeAdminFile(dir, {
     format: 1,
@@ -85,14 +85,9 @@ export async function readControlFile(dir: string): Promise<ControlFile> {
   }
 }
 
-/** The 32 bytes that open the stored secrets. E_MASTER_KEY when the file is missing or of another size. */
-export async function readMasterKey(dir: string, file: string | undefined): Promise<Buffer> {
-  const path = file ?? join(dir, 'master.key');
-  const key = await readFile(path).catch((cause: unknown) => {
-    throw new BusError('E_MASTER_KEY', `master key ${path}: cannot be read`, { cause });
-  });
-  if (key.length === masterKeyBytes) return key;
-  throw new BusError('E_MASTER_KEY', `master key ${path}: has ${key.length} bytes, not ${masterKeyBytes}`);
+/** Where a control directory keeps its master key when it is kept nowhere else. */
+export function masterKeyPath(dir: string): string {
+  return join(dir, 'master.key');
 }
 
 async function addressesOf(options: InitControlOptions): Promise<ControlFile> {

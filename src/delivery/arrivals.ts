@@ -16,10 +16,11 @@ import {
   RangeSet,
   readManifest,
 } from '../envelope/index.ts';
-import { BusError } from '../errors.ts';
+import { BusError, isBusError } from '../errors.ts';
 import type { Opener } from '../sealing/index.ts';
 import { FlowWriter } from './flow-writer.ts';
 import type { GroupStream } from './group-stream.ts';
+import { quarantine } from './quarantine.ts';
 
 /** What a receipt will say; the terminal signs it. */
 export interface Stored {
@@ -38,6 +39,8 @@ export interface ArrivalsOptions {
   opener: Opener;
   macKey: Uint8Array;
   onStored: (topicId: string, groupId: string, messages: number) => void;
+  /** an envelope was put aside, sealed: it may not be opened any more */
+  onQuarantined: (topic: string, reason: string) => void;
   onLost: (loss: Loss) => void;
 }
 
@@ -92,10 +95,24 @@ export class Arrivals {
     if (isOlder && known.length < mine.length) throw new BusError('E_NOT_YET', 'this site does not know the group yet');
     for (const each of mine) if (!known.includes(each)) onStored(this.#goneReceipt(manifest, each.groupId));
     if (topic === undefined || known.length === 0) return;
-    const messages = await this.#open(manifest, topic, sealed);
+    const messages = await this.#openOrPutAside(manifest, topic, sealed);
+    if (messages === null) return;
     const writes = known.map(async (each) => onStored(await this.#write(manifest, each, topic, messages)));
     const refused = (await Promise.allSettled(writes)).find((write) => write.status === 'rejected');
     if (refused !== undefined) throw refused.reason;
+  }
+
+  /** Null when it was too long under way: it lies in quarantine then, and nobody gets a receipt. */
+  async #openOrPutAside(manifest: Manifest, topic: SnapshotTopic, sealed: Uint8Array): Promise<BusMessage[] | null> {
+    try {
+      return await this.#open(manifest, topic, sealed);
+    } catch (error) {
+      if (!isBusError(error, 'E_TRANSIT_AGE')) throw error;
+      const reason = error.message;
+      await quarantine(this.#options, { manifest, sealed, topic: topic.name, reason });
+      this.#options.onQuarantined(topic.name, reason);
+      return null;
+    }
   }
 
   async #open(manifest: Manifest, topic: SnapshotTopic, sealed: Uint8Array): Promise<BusMessage[]> {

@@ -16,3 +16,4 @@ export {
   groupStreamName,
   ownersOf,
 } from './group-stream.ts';
+export { countQuarantined } from './quarantine.ts';

@@ -68,6 +68,11 @@ export function unwrapRoot(masterKey: Uint8Array, at: TopicEpoch, wrapped: Uint8
   }
 }
 
+/** The same root under another master key. @throws E_TOPIC_KEY */
+export function rewrapRoot(keys: { from: Uint8Array; to: Uint8Array }, at: TopicEpoch, wrapped: Uint8Array): Buffer {
+  return wrapRoot(keys.to, at, unwrapRoot(keys.from, at, wrapped));
+}
+
 /** The master key encrypts other secrets too: each use has a key of its own. */
 function rootKey(masterKey: Uint8Array): Buffer {
   return hkdf(masterKey, Buffer.alloc(0), context.root, KEY_BYTES);

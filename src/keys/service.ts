@@ -47,7 +47,8 @@ import { type Check, RefusalAudit } from './refusals.ts';
 import type { TopicRoots } from './topic-roots.ts';
 
 export { graceMs, listKeyVersions } from '../registry/topic-keys.ts';
-export { TopicRoots } from './topic-roots.ts';
+export { rewrapRoot } from './derive.ts';
+export { type MasterKeyHolder, TopicRoots } from './topic-roots.ts';
 export { destroyTopicKey, rotateTopicKey, upkeepTopicKeys, type VersionContext } from './versions.ts';
 
 export interface KeyServiceOptions {
@@ -165,7 +166,7 @@ class RegistryKeyService implements KeyService {
     const who = await this.#prove(request, context.proveOpen, claim);
     const ticket = await this.#ticketFor(ticketId, request);
     const at = { topicId, epoch: ticket.epoch };
-    const root = this.#rootOf(ticket, at, request);
+    const root = await this.#rootOf(ticket, at, request);
     const leftMs = this.#passwordLife(ticket, password, request);
     const { opening } = await deriveTicket(root, at, ticketId);
     const info = wrapInfo(context.wrapOpening, terminalId, ticketId, nonce);
@@ -184,7 +185,7 @@ class RegistryKeyService implements KeyService {
     const who = await this.#prove(request, context.proveReticket, claim);
     const header = this.#genuineHeader(headerBytes, who, request);
     const ticket = await this.#ticketFor(header.ticketId, request);
-    this.#rootOf(ticket, { topicId, epoch: ticket.epoch }, request);
+    await this.#rootOf(ticket, { topicId, epoch: ticket.epoch }, request);
     this.#judgeHeader(header, ticket, request);
     return this.#renew(who, request, header.ticketId, nonce);
   }
@@ -229,7 +230,7 @@ class RegistryKeyService implements KeyService {
     return ticket;
   }
 
-  #rootOf(ticket: TicketView, at: TopicEpoch, request: Named): Buffer {
+  #rootOf(ticket: TicketView, at: TopicEpoch, request: Named): Promise<Buffer> {
     if (!ticket.wrappedRoot) throw this.#refused(request, 'epoch destroyed');
     return this.#options.roots.unwrap(at, ticket.wrappedRoot);
   }

@@ -10,27 +10,41 @@ import type { DatabaseNow } from '../registry/tickets.ts';
 import { findNewestRoot, insertRoot, nextEpoch, retireRoot } from '../registry/topic-keys.ts';
 import { type TopicEpoch, unwrapRoot, wrapRoot } from './derive.ts';
 
+/** The master key, which may become another one while this process runs. */
+export interface MasterKeyHolder {
+  readonly bytes: Uint8Array;
+  /** fingerprint */
+  readonly id: string;
+  /** reads it again; true when it is another one than before */
+  reload(): Promise<boolean>;
+}
+
 export class TopicRoots {
-  readonly #masterKey: Uint8Array;
+  readonly #masterKey: MasterKeyHolder;
   readonly #now: DatabaseNow;
 
   /** messages of tickets that seal once (strict topics), by topic and epoch, until upkeep writes them */
   readonly #sealed = new Map<string, TopicEpoch & { messages: number }>();
 
-  constructor(masterKey: Uint8Array, now: DatabaseNow) {
+  constructor(masterKey: MasterKeyHolder, now: DatabaseNow) {
     this.#masterKey = masterKey;
     this.#now = now;
   }
 
   /** @throws E_TOPIC_KEY when it was wrapped by another master key, or altered */
-  unwrap(at: TopicEpoch, wrapped: Uint8Array): Buffer {
-    return unwrapRoot(this.#masterKey, at, wrapped);
+  async unwrap(at: TopicEpoch, wrapped: Uint8Array): Promise<Buffer> {
+    try {
+      return unwrapRoot(this.#masterKey.bytes, at, wrapped);
+    } catch (error) {
+      if (!(await this.#masterKey.reload())) throw error;
+      return unwrapRoot(this.#masterKey.bytes, at, wrapped);
+    }
   }
 
   /** The epoch to seal under, made when the topic has none. @throws E_TOPIC_KEY */
   async sealing(db: Registry, topicId: string): Promise<{ epoch: number; root: Buffer }> {
     const stored = (await findNewestRoot(db, topicId)) ?? (await this.#first(db, topicId));
-    return { epoch: stored.epoch, root: this.unwrap({ topicId, epoch: stored.epoch }, stored.wrapped) };
+    return { epoch: stored.epoch, root: await this.unwrap({ topicId, epoch: stored.epoch }, stored.wrapped) };
   }
 
   /** Retires the sealing epoch and makes the next one; `trx` holds the bus's row. Returns the new epoch. */
@@ -38,7 +52,8 @@ export class TopicRoots {
     const epoch = await nextEpoch(trx, topicId);
     await retireRoot(trx, this.#now, topicId);
     await this.#insert(trx, { topicId, epoch });
-    return epoch;
+    if ((await findNewestRoot(trx, topicId))?.epoch === epoch) return epoch;
+    throw await this.#notStored(topicId);
   }
 
   noteSealed(at: TopicEpoch, messages: number): void {
@@ -62,12 +77,18 @@ export class TopicRoots {
       await this.#insert(db, { topicId, epoch });
       stored = await findNewestRoot(db, topicId);
     }
-    if (!stored) throw new BusError('E_TOPIC_KEY', `topic ${topicId} has no key and none could be stored`);
+    if (!stored) throw await this.#notStored(topicId);
     return stored;
   }
 
+  /** The database has another master key: the next try may have it too. */
+  async #notStored(topicId: string): Promise<BusError> {
+    await this.#masterKey.reload();
+    return new BusError('E_TOPIC_KEY', `topic ${topicId}: no key could be stored, the database has another master key`);
+  }
+
   #insert(db: Registry, at: TopicEpoch): Promise<void> {
-    const wrapped = wrapRoot(this.#masterKey, at, randomBytes(KEY_BYTES));
-    return insertRoot(db, at.topicId, { epoch: at.epoch, wrapped }, this.#now);
+    const wrapped = wrapRoot(this.#masterKey.bytes, at, randomBytes(KEY_BYTES));
+    return insertRoot(db, this.#now, { ...at, wrapped, masterKeyId: this.#masterKey.id });
   }
 }

@@ -1,5 +1,6 @@
 /** A whole bus on one machine, and what can be done to it. The only door of this folder. */
 export { type ApplyOptions, labApply } from './apply.ts';
+export { labClock } from './clock.ts';
 export type { LinkStats } from './daemon-api.ts';
 export { labDown } from './down.ts';
 export {

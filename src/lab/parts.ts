@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { BusError, errorText, isBusError } from '../errors.ts';
 import { silentLogger } from '../log.ts';
 import { openSiteDir, startSiteServer } from '../site/index.ts';
+import { clockFile } from './clock.ts';
 import { Links } from './links.ts';
 import { isAlive, logPath, logTail, type ProcessRecord, readRecord, startProcess } from './processes.ts';
 import { controlDir, type LabState, type PartPorts, siteDir } from './state.ts';
@@ -54,7 +55,7 @@ export async function startDaemonPart(context: LabContext): Promise<void> {
 export async function startControlPart(context: LabContext): Promise<void> {
   const { dir, state, abort } = context;
   const monitor = `127.0.0.1:${state.control.monitor}`;
-  const args = ['control', 'run', '--dir', controlDir(dir), '--monitor', monitor];
+  const args = ['control', 'run', '--dir', controlDir(dir), '--monitor', monitor, '--clock-file', clockFile(dir)];
   const record = await startProcess({ dir, name: 'control', args, marker: controlDir(dir), signal: abort.signal });
   await untilReady(context, record, async () => (await readiness(state.control)).reasons);
   context.progress('control is ready');

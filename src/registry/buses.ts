@@ -35,6 +35,18 @@ export async function bumpVersion(trx: Registry): Promise<number> {
   return version;
 }
 
+/** The fingerprint of the master key that everything is encrypted under, null until one was set. */
+export async function getMasterKeyId(db: Registry): Promise<string | null> {
+  const row = await db.selectFrom('buses').select('master_key_id').executeTakeFirst();
+  return row?.master_key_id ?? null;
+}
+
+/** `onlyFirst`: unless one is set already. */
+export async function setMasterKeyId(trx: Registry, id: string, { onlyFirst = false } = {}): Promise<void> {
+  const update = trx.updateTable('buses').set({ master_key_id: id });
+  await (onlyFirst ? update.where('master_key_id', 'is', null) : update).execute();
+}
+
 export async function setReplicaSet(trx: Registry, replicaSet: string): Promise<void> {
   await trx.updateTable('buses').set({ replica_set: replicaSet }).execute();
 }

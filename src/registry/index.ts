@@ -3,7 +3,16 @@ export { type ApplyResult, applyBusFile, diffBusFile, readConsistently } from '.
 export { listApps } from './apps.ts';
 export { type AuditEntry, type AuditRow, type AuditVerdict, appendAudit, listAudit, verifyAudit } from './audit.ts';
 export { type AuditHead, auditHashAt, listAuditHeads, putAuditHead, readAuditHead } from './audit-heads.ts';
-export { type Bus, bumpVersion, getBus, lockBus, setReplicaSet, versionChannel } from './buses.ts';
+export {
+  type Bus,
+  bumpVersion,
+  getBus,
+  getMasterKeyId,
+  lockBus,
+  setMasterKeyId,
+  setReplicaSet,
+  versionChannel,
+} from './buses.ts';
 export { type OpenDatabaseOptions, openDatabase, type Registry } from './connection.ts';
 export { listCustomers } from './customers.ts';
 export { databaseError } from './database-error.ts';
@@ -27,7 +36,7 @@ export {
 } from './revoke.ts';
 export { listRevokedUsers } from './revoked-users.ts';
 export type { Database } from './schema.ts';
-export { listStored, loadOrCreateStored, loadStored } from './secrets.ts';
+export { listStored, loadOrCreateStored, loadStored, rewrapSecrets } from './secrets.ts';
 export { buildSnapshot, type ControlInfo, dialledNames, orderEnds } from './site-snapshot.ts';
 export { findSite, listSites, type Site, setSiteKeys } from './sites.ts';
 export {
@@ -41,5 +50,6 @@ export {
 export { listTickets, revokeTickets, topicOfTicket } from './ticket-list.ts';
 export { type DatabaseNow, databaseNow } from './tickets.ts';
 export { createToken, deleteOldTokens, type EnrolmentToken, takeToken, tokenLifeMs } from './tokens.ts';
+export { rewrapTopicKeys } from './topic-keys.ts';
 export { findTopicPath, listTopics, type Topic } from './topics.ts';
 export { insertTrace, listTraces, putTraceHops, readTrace } from './traces.ts';

@@ -18,6 +18,8 @@ export interface BusesTable {
   version: Generated<number>;
   /** ids and leaf URLs of the replicas that sites were last told of, canonical text */
   replica_set: Generated<string>;
+  /** fingerprint of the master key; null until a control plane has started */
+  master_key_id: string | null;
   created_at: DatabaseTime;
 }
 

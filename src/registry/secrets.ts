@@ -42,6 +42,16 @@ export async function listStored(db: Registry, prefix: string): Promise<string[]
   return rows.map((row) => row.name).filter((name) => name.startsWith(prefix));
 }
 
+/** Encrypts all of them under another master key. Returns how many. E_MASTER_KEY when the old one does not open them. */
+export async function rewrapSecrets(trx: Registry, keys: { from: Uint8Array; to: Uint8Array }): Promise<number> {
+  const rows = await trx.selectFrom('control_secrets').select(['name', 'wrapped']).execute();
+  for (const { name, wrapped } of rows) {
+    const anew = wrap(keys.to, name, unwrap(keys.from, name, wrapped));
+    await trx.updateTable('control_secrets').set({ wrapped: anew }).where('name', '=', name).execute();
+  }
+  return rows.length;
+}
+
 function wrap(masterKey: Uint8Array, name: string, secret: Uint8Array): Buffer {
   const nonce = randomBytes(nonceBytes);
   const cipher = createCipheriv('aes-256-gcm', wrapKey(masterKey), nonce, { authTagLength: tagBytes });

@@ -2,11 +2,11 @@
  * Tickets and what the key service must know to judge a request about one. Time is the database's clock_timestamp():
  * the moment of the query even inside a long transaction, and the same for every replica.
  */
-import { type RawBuilder, sql } from 'kysely';
+import { type Expression, sql } from 'kysely';
 import type { Registry } from './connection.ts';
 
 /** The database's own time; tests put a fixed moment in its place. */
-export type DatabaseNow = RawBuilder<Date>;
+export type DatabaseNow = Expression<Date>;
 export const databaseNow: DatabaseNow = sql<Date>`clock_timestamp()`;
 
 export interface Requester {

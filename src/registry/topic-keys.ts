@@ -39,13 +39,38 @@ export async function nextEpoch(db: Registry, topicId: string): Promise<number> 
   return (row?.last ?? 0) + 1;
 }
 
-/** Stores a new epoch unless another replica was faster. */
-export async function insertRoot(db: Registry, topicId: string, root: StoredRoot, now: DatabaseNow): Promise<void> {
-  await db
-    .insertInto('topic_keys')
-    .values({ topic_id: topicId, ...root, created_at: now })
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
+/** Stores a new epoch, unless another replica was faster or the database has another master key than `masterKeyId` by now. */
+export async function insertRoot(
+  db: Registry,
+  now: DatabaseNow,
+  { topicId, epoch, wrapped, masterKeyId }: StoredRoot & { topicId: string; masterKeyId: string },
+): Promise<void> {
+  await sql`
+    insert into topic_keys (topic_id, epoch, wrapped, created_at)
+    select ${topicId}, ${epoch}, ${wrapped}, ${now} from buses
+    where master_key_id is null or master_key_id = ${masterKeyId}
+    on conflict do nothing`.execute(db);
+}
+
+/** Encrypts all of them anew by `rewrap`. Returns how many. */
+export async function rewrapTopicKeys(
+  trx: Registry,
+  rewrap: (at: { topicId: string; epoch: number }, wrapped: Buffer) => Buffer,
+): Promise<number> {
+  const rows = await trx.selectFrom('topic_keys').select(['topic_id', 'epoch', 'wrapped']).execute();
+  let count = 0;
+  for (const { topic_id: topicId, epoch, wrapped } of rows) {
+    if (wrapped === null) continue;
+    const anew = rewrap({ topicId, epoch }, wrapped);
+    await trx
+      .updateTable('topic_keys')
+      .set({ wrapped: anew })
+      .where('topic_id', '=', topicId)
+      .where('epoch', '=', epoch)
+      .execute();
+    count += 1;
+  }
+  return count;
 }
 
 /** From now on the topic's epoch opens only; no ticket is issued for it any more. */

@@ -6,7 +6,7 @@
  * E_KEY_REFUSED, E_TRANSIT_AGE (park). A refusal stands for 5 s before the service is asked again about that ticket.
  */
 import { context, type SealedEnvelope } from '../envelope/index.ts';
-import { type BusError, isBusError } from '../errors.ts';
+import { type BusError, errorText, isBusError } from '../errors.ts';
 import { type HpkePrivateKey, receiveSecret } from '../keys/index.ts';
 import type { Logger } from '../log.ts';
 import { type KeyCallOptions, KeyCalls, type Timed } from './key-calls.ts';
@@ -39,6 +39,8 @@ export interface Expected {
 export interface Opener {
   /** @throws E_ENVELOPE_BAD E_KEY_AWAY E_KEY_BUSY E_KEY_REFUSED E_TICKET_EXPIRED E_TRANSIT_AGE */
   open(sealed: Uint8Array, expect: Expected): Promise<Opened>;
+  /** Why envelopes of the topic wait sealed for their key, empty when none does. */
+  waitingReason(topicId: string): string;
   stop(): void;
 }
 
@@ -50,11 +52,14 @@ interface TicketState {
   asking: Promise<Timed<HpkePrivateKey>> | undefined;
   refusal: { error: BusError; untilMs: number } | undefined;
   askedSinceMs: number | null;
+  /** the last try to get a key failed, and an envelope came for it within the last minute */
+  waiting: { topicId: string; text: string; atMs: number } | undefined;
 }
 
 const maxTickets = 1_024;
 const refusalMs = 5_000;
 const sweepMs = 5_000;
+const waitingMs = 60_000;
 
 export function createOpener(options: OpenerOptions): Opener {
   return new TicketOpener(options);
@@ -83,6 +88,15 @@ class TicketOpener implements Opener {
     state.askedSinceMs = ticketsSinceMs;
     const body = openBody(envelope, await this.#secretOf(state, envelope));
     return { body, createdMs: envelope.createdMs, count: envelope.count, envelopeId: envelope.envelopeId };
+  }
+
+  waitingReason(topicId: string): string {
+    const since = this.#options.clock.monotonicMs() - waitingMs;
+    const reasons = [...this.#tickets.values()].flatMap(({ waiting }) =>
+      waiting !== undefined && waiting.topicId === topicId && waiting.atMs >= since ? [waiting.text] : [],
+    );
+    if (reasons.length === 0) return '';
+    return `envelopes of ${reasons.length} tickets wait sealed: ${[...new Set(reasons)].join('; ')}`;
   }
 
   stop(): void {
@@ -128,8 +142,11 @@ class TicketOpener implements Opener {
   async #ask(state: TicketState, envelope: SealedEnvelope): Promise<Timed<HpkePrivateKey>> {
     try {
       state.half = await this.#fetch(envelope);
+      state.waiting = undefined;
       return state.half;
     } catch (error) {
+      const atMs = this.#options.clock.monotonicMs();
+      state.waiting = { topicId: envelope.topicId, text: errorText(error), atMs };
       if (isBusError(error) && error.disposition === 'park') {
         state.refusal = { error, untilMs: this.#options.clock.monotonicMs() + refusalMs };
       }
@@ -159,7 +176,15 @@ class TicketOpener implements Opener {
 }
 
 function newState(known: KnownCertificate): TicketState {
-  return { known, half: undefined, secret: undefined, asking: undefined, refusal: undefined, askedSinceMs: null };
+  return {
+    known,
+    half: undefined,
+    secret: undefined,
+    asking: undefined,
+    refusal: undefined,
+    askedSinceMs: null,
+    waiting: undefined,
+  };
 }
 
 function forget(state: TicketState): void {

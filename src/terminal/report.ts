@@ -78,7 +78,7 @@ async function reportGroup(
       pending,
       unacked,
       assigned: terminal.customer.terminalId,
-      reason: terminal.groupReason(group.id),
+      reason: terminal.groupReason(runtime.topic.id, group.id),
     };
   }
   const progress = runtime.progress(group.id);

@@ -10,6 +10,7 @@ export interface TerminalMetrics {
   messagesStored: Counter<'topic' | 'group'>;
   messagesLost: Counter<'topic' | 'group'>;
   envelopesRefused: Counter<'code'>;
+  envelopesQuarantined: Counter<'topic'>;
   receiptsRefused: Counter<'code'>;
   /** envelopes that arrived here, by the sites they came over */
   pathArrived: Counter<'customer' | 'path'>;
@@ -63,6 +64,9 @@ export function createTerminalMetrics(registry: Registry): TerminalMetrics {
       ['topic', 'group'],
     ),
     envelopesRefused: counter('mbus_envelopes_refused_total', 'Arrivals that were not stored, by error code', ['code']),
+    envelopesQuarantined: counter('mbus_envelopes_quarantined_total', 'Arrivals that may not be opened any more', [
+      'topic',
+    ]),
     receiptsRefused: counter('mbus_receipts_refused_total', 'Receipts that did not verify or concern nothing here', [
       'code',
     ]),

@@ -11,7 +11,7 @@ import type { ControlClient } from '../api/methods.ts';
 import type { Snapshot, SnapshotCustomer, SnapshotTopic } from '../api/snapshot.ts';
 import type { ParkReason, Shipment, Shipper } from '../capture/index.ts';
 import type { Clock } from '../clock.ts';
-import { Arrivals } from '../delivery/index.ts';
+import { Arrivals, countQuarantined } from '../delivery/index.ts';
 import type { Flow, PublicKeyLike } from '../envelope/index.ts';
 import { BusError, errorText, isBusError } from '../errors.ts';
 import { GroupKeeper, type HeldGroup, removeLeftOvers } from '../groups/index.ts';
@@ -76,6 +76,7 @@ export class Terminal {
   readonly #problems = new Map<string, Problem>();
   readonly #losses: Losses;
   #leftOvers: string[] = [];
+  #quarantined = 0;
   #customer: SnapshotCustomer;
   #snapshot: Snapshot;
   #parts: Parts | undefined;
@@ -140,13 +141,15 @@ export class Terminal {
       ...told('E_LEFT_OVER', this.#leftOvers),
       ...told('E_ROLLED_BACK', this.#losses.texts()),
       ...told('E_SHUNNED', this.#shunnedTexts()),
+      ...told('E_QUARANTINED', this.#quarantinedTexts()),
     ];
   }
 
-  /** Why a group's messages here stay from its consumers here, empty when they do not. */
-  groupReason(groupId: string): string {
-    const parts = this.#parts;
-    return parts?.groups.reasonOf(groupId) || parts?.letters.problemOf(groupId) || '';
+  /** Why a group's messages stay from its consumers here, empty when they do not. */
+  groupReason(topicId: string, groupId: string): string {
+    const { groups, letters, opener } = this.#parts ?? {};
+    const reasons = [groups?.reasonOf(groupId), letters?.problemOf(groupId), opener?.waitingReason(topicId)];
+    return reasons.filter(Boolean).join('; ');
   }
 
   /** Undefined until it has started. */
@@ -177,7 +180,15 @@ export class Terminal {
     const sealer = createSealer(common);
     const opener = createOpener(common);
     const arrivals = new Arrivals(
-      { nc, jsm, opener, macKey: markerKey, onStored: this.#countStored, onLost: (loss) => this.#losses.note(loss) },
+      {
+        nc,
+        jsm,
+        opener,
+        macKey: markerKey,
+        onStored: this.#countStored,
+        onLost: (loss) => this.#losses.note(loss),
+        onQuarantined: (topic, reason) => this.#noteQuarantined(topic, reason),
+      },
       this.#arrivalConfig(),
     );
     const groups = this.#createKeeper(nc, jsm, sealer);
@@ -197,6 +208,7 @@ export class Terminal {
     await this.#attempt('transit', () => this.#carrying.configure(customer));
     await this.#links.configure((what, work) => this.#attempt(what, work));
     await this.#configureTopics();
+    await this.#attempt('quarantine', () => this.#countQuarantined());
     this.#parts?.arrivals.configure(this.#arrivalConfig());
     this.#parts?.groups.configure(customer, this.#heldGroups());
     await this.#attempt('dead letters', async () => this.#parts?.letters.configure(customer));
@@ -219,6 +231,27 @@ export class Terminal {
     this.#parts?.sealer.stop();
     this.#parts?.opener.stop();
     await this.#parts?.nc.close();
+  }
+
+  async #countQuarantined(): Promise<void> {
+    if (this.#parts !== undefined) this.#quarantined = await countQuarantined(this.#parts.jsm);
+  }
+
+  #noteQuarantined(topic: string, reason: string): void {
+    const { metrics, log } = this.#options;
+    metrics.envelopesQuarantined.inc({ topic });
+    this.#quarantined += 1;
+    log.warn(
+      { event: 'arrival.quarantined', topic, reason },
+      'an envelope may not be opened any more: see mb-quarantine',
+    );
+  }
+
+  #quarantinedTexts(): string[] {
+    if (this.#quarantined === 0) return [];
+    return [
+      `${this.#customer.name}: ${this.#quarantined} envelopes came too late to be opened: they lie sealed in mb-quarantine`,
+    ];
   }
 
   #createRoutes(): Routes {

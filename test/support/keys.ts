@@ -23,6 +23,7 @@ import {
   createKeyService,
   type KeyService,
   type KeyServiceOptions,
+  type MasterKeyHolder,
   TopicRoots,
   type VersionContext,
 } from '../../src/keys/service.ts';
@@ -40,6 +41,11 @@ import { setTerminalKeys } from '../../src/registry/terminals.ts';
 import { newSigner } from './envelopes.ts';
 
 export const masterKey = Buffer.alloc(32, 9);
+
+/** A master key that stays as it is. */
+export function heldKey(bytes: Uint8Array): MasterKeyHolder {
+  return { bytes, id: 'test', reload: async () => false };
+}
 
 const file = busFileSchema.parse({
   sites: [
@@ -92,7 +98,7 @@ export async function startKeysBus(): Promise<KeysBus> {
   await applyBusFile(db, file, 'test');
   const [actors, topics] = [await registerAll(db), await topicIds(db)];
   const pair = newSigner();
-  const roots = new TopicRoots(masterKey, databaseNow);
+  const roots = new TopicRoots(heldKey(masterKey), databaseNow);
   const signer = { publicKey: pair.publicKey, sign: signerOf(pair.privateKey) };
   return {
     db,

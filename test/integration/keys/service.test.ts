@@ -16,6 +16,7 @@ import { databaseNow, listAudit, listTickets, revokeTickets } from '../../../src
 import { createOpener, createSealer } from '../../../src/sealing/index.ts';
 import {
   type Actor,
+  heldKey,
   type KeysBus,
   masterKey,
   openRequest,
@@ -149,7 +150,7 @@ describe('sealing and opening', () => {
 
   test('another master key opens nothing', async () => {
     const sealed = await sealOne();
-    const stranger = bus.service({ roots: new TopicRoots(Buffer.alloc(32, masterKey[0]! + 1), databaseNow) });
+    const stranger = bus.service({ roots: new TopicRoots(heldKey(Buffer.alloc(32, masterKey[0]! + 1)), databaseNow) });
     await expect(open(frankfurt, sealed, {}, stranger)).rejects.toMatchObject({ code: 'E_TOPIC_KEY' });
   });
 });

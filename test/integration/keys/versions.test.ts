@@ -13,7 +13,7 @@ import {
   upkeepTopicKeys,
 } from '../../../src/keys/service.ts';
 import { listAudit } from '../../../src/registry/index.ts';
-import { type KeysBus, masterKey, openRequest, startKeysBus, ticketRequest } from '../../support/keys.ts';
+import { heldKey, type KeysBus, masterKey, openRequest, startKeysBus, ticketRequest } from '../../support/keys.ts';
 
 let bus: KeysBus;
 let trade: string;
@@ -29,7 +29,7 @@ afterAll(() => bus?.close());
 
 const later = (ms: number) => {
   const now = sql<Date>`(clock_timestamp() + ${ms}::double precision * interval '1 millisecond')`;
-  return ms === 0 ? bus.versions : { roots: new TopicRoots(masterKey, now), now };
+  return ms === 0 ? bus.versions : { roots: new TopicRoots(heldKey(masterKey), now), now };
 };
 const upkeep = (aheadMs = 0) => upkeepTopicKeys(later(aheadMs), bus.db);
 const versions = (aheadMs = 0) => listKeyVersions(bus.db, later(aheadMs).now, trade);
