@@ -22,6 +22,7 @@ export function statusText(status: Status): string {
     topicsTable(reported, nameOf),
     groupsTable(reported, nameOf),
     status.draining.length === 0 ? '' : `draining: ${status.draining.join(', ')}`,
+    status.forgotten.length === 0 ? '' : `forgotten: ${status.forgotten.join(', ')}`,
     status.revoked.length === 0 ? '' : `revoked: ${status.revoked.join(', ')}`,
     ...problems(status, reported),
   ];

@@ -15,6 +15,7 @@ import * as auditHeads from './0009-audit-heads.ts';
 import * as deadLetters from './0010-dead-letters.ts';
 import * as durability from './0011-durability.ts';
 import * as masterKey from './0012-master-key.ts';
+import * as forgotten from './0013-forgotten.ts';
 
 /** By name, in the order they run. */
 export const migrations: Record<string, Migration> = {
@@ -30,4 +31,5 @@ export const migrations: Record<string, Migration> = {
   '0010-dead-letters': deadLetters,
   '0011-durability': durability,
   '0012-master-key': masterKey,
+  '0013-forgotten': forgotten,
 };

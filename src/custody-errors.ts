@@ -15,4 +15,14 @@ export const custodyErrors = {
     remedy:
       'If it comes again for one site, look at its log, its disk and its version: it takes envelopes and loses them.',
   },
+  E_TERMINAL_FORGOTTEN: {
+    disposition: 'park',
+    summary: 'An operator gave this terminal up; what was sent to it has gone to other terminals of its groups.',
+    remedy: 'It empties itself; when its backlog is 0, take it back with mbus terminal undrain, or remove it.',
+  },
+  E_WOULD_DOUBLE: {
+    disposition: 'reject',
+    summary: 'What was asked may deliver messages twice.',
+    remedy: 'The message says how many; add --accept-duplicates to do it.',
+  },
 } as const satisfies Record<string, ErrorEntry>;

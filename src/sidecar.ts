@@ -71,6 +71,7 @@ const lastingProblems: ReadonlySet<string> = new Set([
   'E_ROLLED_BACK',
   'E_SHUNNED',
   'E_QUARANTINED',
+  'E_TERMINAL_FORGOTTEN',
 ]);
 
 /** Resolves when the site's server is reached and the daemon works; E_SITE_DIR E_SIDECAR_RUNNING E_NATS_SERVER_… */
@@ -157,13 +158,15 @@ class Sidecar {
   }
 
   async start(): Promise<void> {
+    // first, so that a terminal that starts with a backlog finds it when it asks for its ticket
+    const control = await this.#connectControl();
+    this.#control = control;
     const cached = await this.#readCached();
     if (cached !== undefined) await this.#apply(cached);
     this.#site.onLinkChange((linkId, isUp) => {
       for (const terminal of this.#terminals.values()) terminal.connectionChanged(linkId, isUp);
     });
-    this.#control = await this.#connectControl();
-    this.#control.onNotice((version) => {
+    control.onNotice((version) => {
       if (version !== this.#snapshot?.version) this.#sync();
       else this.#queueReport();
     });

@@ -11,7 +11,7 @@ export function addDrain(terminal: Command): void {
     'send new messages of its groups to their other terminals and move what waits here there',
     ['mbus terminal drain acme/tokyo'],
   ).action((path: string, options: ControlOptions) => setDraining(path, true, options));
-  controlVerb(terminal, 'undrain <customer/site>', 'let a drained terminal serve its groups again', [
+  controlVerb(terminal, 'undrain <customer/site>', 'let a drained or forgotten terminal serve its groups again', [
     'mbus terminal undrain acme/tokyo',
   ]).action((path: string, options: ControlOptions) => setDraining(path, false, options));
 }

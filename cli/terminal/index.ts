@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { addCreate } from './create.ts';
 import { addDrain } from './drain.ts';
+import { addForget } from './forget.ts';
 import { addJoin } from './join.ts';
 import { addLs } from './ls.ts';
 import { addRekey, addRevoke } from './revoke.ts';
@@ -16,6 +17,7 @@ export function register(program: Command): void {
   addToken(terminal);
   addJoin(terminal);
   addDrain(terminal);
+  addForget(terminal);
   addRevoke(terminal);
   addRekey(terminal);
 }

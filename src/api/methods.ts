@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { busFileSchema } from '../config/bus-file.ts';
+import { forgetMethods } from './forget.ts';
 import { keyMethods } from './key-methods.ts';
 import { letterMethods, letterTaskSchema } from './letters.ts';
 import { lossSchema } from './loss.ts';
@@ -115,6 +116,8 @@ export const siteReportSchema = z.strictObject({
       /** dead letters of the group at this site, messages and bytes */
       dead: z.number().int().default(0),
       deadBytes: z.number().int().default(0),
+      /** sent to a terminal and not receipted yet, messages at most */
+      awaited: z.array(z.strictObject({ terminalId: id, messages: z.number().int() })).default([]),
     }),
   ),
   topics: z.array(
@@ -139,6 +142,7 @@ export const methods = {
   ...letterMethods,
   ...keyMethods,
   ...revokeMethods,
+  ...forgetMethods,
   /** joins a site: token plus keys made on the site */
   'enrol.site': {
     caller: 'token',
@@ -296,6 +300,8 @@ export const methods = {
       replicas: z.array(z.strictObject({ id: z.string(), ageMs: z.number() })),
       /** terminals that an operator empties, `customer/site` */
       draining: z.array(z.string()),
+      /** terminals that an operator gave up, `customer/site` */
+      forgotten: z.array(z.string()),
       /** who is let in no more: `site tokyo`, `terminal acme/tokyo`, `app acme/exchange`, `customer globex` (suspended) */
       revoked: z.array(z.string()),
     }),
@@ -356,6 +362,7 @@ export const onceMethods: ReadonlySet<MethodName> = new Set([
   'terminal.revoke',
   'site.revoke',
   'terminal.rekey',
+  'terminal.forget',
   'app.revoke',
   'customer.suspend',
 ]);

@@ -60,6 +60,8 @@ export const snapshotSchema = z.strictObject({
           linkUser: z.string().nullable(),
           /** an operator empties it: groups with other terminals are served there */
           isDraining: z.boolean().default(false),
+          /** an operator gave it up: what it has not receipted goes elsewhere too */
+          isForgotten: z.boolean().default(false),
           /** let in no more: its key is not told, and nothing it signs counts */
           isRevoked: z.boolean().default(false),
           /** an operator asks this site's terminal to replace its securekey */

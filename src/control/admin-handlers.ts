@@ -29,6 +29,8 @@ import {
   readTrace,
   type Site,
   setDraining,
+  setForgotten,
+  type Terminal,
   tokenLifeMs,
 } from '../registry/index.ts';
 import { actorOf } from './authorize.ts';
@@ -107,7 +109,8 @@ export const busStatus: Handler<'bus.status'> = async ({ db }) =>
       })),
       names: await listNames(trx),
       replicas: (await listReplicas(trx)).map(({ id, ageMs }) => ({ id, ageMs })),
-      draining: await listDraining(trx),
+      draining: await listPaths(trx, ({ isDraining }) => isDraining),
+      forgotten: await listPaths(trx, ({ isForgotten }) => isForgotten),
       revoked: await listRevoked(trx, sites),
     };
   });
@@ -123,7 +126,9 @@ export const drainTerminal: Handler<'terminal.drain'> = async ({ db }, { request
     const found = await findSite(trx, { name: site });
     const customerId = await customerAt(trx, customer, found?.id ?? null, site);
     const terminal = (await listTerminals(trx, [customerId])).find((each) => each.site === site);
-    if (!terminal || !(await setDraining(trx, terminal.id, isDraining))) return { version };
+    if (!terminal) return { version };
+    const isRemembered = !isDraining && (await setForgotten(trx, terminal.id, false));
+    if (!(await setDraining(trx, terminal.id, isDraining)) && !isRemembered) return { version };
     const action = isDraining ? 'terminal.drain' : 'terminal.undrain';
     await appendAudit(trx, { actor: actorOf(caller), action, noun: `${customer}/${site}` });
     return { version: await bumpVersion(trx) };
@@ -144,10 +149,11 @@ async function listRevoked(trx: Registry, sites: readonly Site[]): Promise<strin
   ];
 }
 
-async function listDraining(trx: Registry): Promise<string[]> {
+/** Terminals that are so, `customer/site`. */
+async function listPaths(trx: Registry, isSo: (terminal: Terminal) => boolean): Promise<string[]> {
   const names = await listNames(trx);
   return (await listTerminals(trx))
-    .filter((terminal) => terminal.isDraining)
+    .filter(isSo)
     .map(({ customerId, site }) => `${names[customerId] ?? customerId}/${site}`);
 }
 

@@ -23,6 +23,7 @@ import {
 } from './admin-handlers.ts';
 import { actorOf, type Caller } from './authorize.ts';
 import type { HandlerContext, Handlers } from './context.ts';
+import { forgetTerminal } from './forget-handlers.ts';
 import { destroyKey, listKeys, listTicketRows, revokeTicketRows, rotateKey } from './key-handlers.ts';
 import { answerLetters, getLetters, startLetters } from './letter-handlers.ts';
 import { rekeyTerminal, revokeApp, revokeTerminal, revokeWholeSite, suspendCustomer } from './revoke-handlers.ts';
@@ -54,6 +55,7 @@ const handlers: Handlers = {
   'ticket.list': listTicketRows,
   'ticket.revoke': revokeTicketRows,
   'terminal.revoke': revokeTerminal,
+  'terminal.forget': forgetTerminal,
   'site.revoke': revokeWholeSite,
   'terminal.rekey': rekeyTerminal,
   'app.revoke': revokeApp,

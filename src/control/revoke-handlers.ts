@@ -121,7 +121,8 @@ async function customerOf(db: Registry, name: string): Promise<{ id: string }> {
   throw new BusError('E_UNKNOWN_NOUN', `there is no customer ${name}`);
 }
 
-async function terminalOf(db: Registry, customer: string, site: string): Promise<Terminal> {
+/** E_UNKNOWN_NOUN */
+export async function terminalOf(db: Registry, customer: string, site: string): Promise<Terminal> {
   const { id } = await customerOf(db, customer);
   const found = (await listTerminals(db, [id])).find((terminal) => terminal.site === site);
   if (found) return found;

@@ -88,6 +88,8 @@ export class Arrivals {
     const manifest = readManifest(manifestBytes, (originId) => this.#signKeyOf(originId));
     if (manifest.customerId !== customer.id)
       throw new BusError('E_MANIFEST_BAD', 'the envelope is of another customer');
+    if (customer.terminals.some(({ id, isForgotten }) => id === customer.terminalId && isForgotten))
+      throw new BusError('E_TERMINAL_FORGOTTEN', 'an operator gave this terminal up: its messages went elsewhere');
     const mine = manifest.assignments.filter((each) => each.terminalId === customer.terminalId);
     const topic = customer.topics.find((each) => each.id === manifest.flow.topicId);
     const known = mine.filter(({ groupId }) => topic?.groups.some((group) => group.id === groupId));

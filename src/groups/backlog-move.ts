@@ -40,6 +40,8 @@ export interface BacklogMoveOptions {
   /** one writer of the durable's configuration at a time */
   exclusively: <T>(work: () => Promise<T>) => Promise<T>;
   onMoved: (messages: number) => void;
+  /** the terminal was removed or given up: what may be there is waited for no longer */
+  isGone: (terminalId: string) => boolean;
   clock: Clock;
   log: Logger;
 }
@@ -88,6 +90,12 @@ export class BacklogMove {
   /** Whether something may be at the other terminal that is here too. */
   get isSending(): boolean {
     return (this.#state?.move?.sent ?? null) !== null;
+  }
+
+  /** Messages that may be at the other terminal and are here too, at most. */
+  get sentMessages(): number {
+    const sent = this.#state?.move?.sent ?? null;
+    return sent === null ? 0 : sent.last - sent.first + 1;
   }
 
   get targetId(): string | null {
@@ -208,8 +216,9 @@ export class BacklogMove {
     this.#reason = 'its backlog moves';
     if (wish !== targetId) this.#received = new RangeSet();
     await this.#save({ targetId: wish, deliveredUpTo, sent: { first, last } });
-    await this.#transfer(first, last, this.#isSettled ? first - 1 : 0, messages);
-    this.#options.onMoved(messages.length);
+    const hasMoved = await this.#transfer(first, last, this.#isSettled ? first - 1 : 0, messages);
+    if (hasMoved) this.#options.onMoved(messages.length);
+    else await this.#save({ ...this.#needMove(), sent: null });
     return messages.length;
   }
 
@@ -218,13 +227,20 @@ export class BacklogMove {
     return 0;
   }
 
-  /** Sends until the receipt is back, then deletes. */
-  async #transfer(first: number, last: number, floor: number, messages: readonly CapturedMessage[]): Promise<void> {
-    const { groupId, nc, stream, log } = this.#options;
+  /** Sends until the receipt is back, then deletes; false when the other terminal was given up: what it has may come twice. */
+  async #transfer(first: number, last: number, floor: number, messages: readonly CapturedMessage[]): Promise<boolean> {
+    const { groupId, nc, stream, log, isGone } = this.#options;
     const shipper = this.#needShipper();
     const terminalId = this.#needMove().targetId;
     for (let attempt = 1; !this.#received.covers(first, last); attempt++) {
       this.#requireOpen();
+      if (isGone(terminalId)) {
+        log.warn(
+          { event: 'move.given-up', stream, first, last, was: terminalId },
+          'what a lost terminal may have stays here too',
+        );
+        return false;
+      }
       try {
         await shipper.ship(
           { first, last, floor, messages, duties: [{ groupId, terminalId, since: 0 }] },
@@ -243,6 +259,7 @@ export class BacklogMove {
       stream,
       messages.map(({ seq }) => seq),
     );
+    return true;
   }
 
   readonly #progress = {

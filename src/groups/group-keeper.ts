@@ -26,6 +26,7 @@ export interface HeldGroup {
 /** What the keeper asks of routing. */
 export interface GroupRoutes {
   path(terminalId: string): { cost: number; isWhole: boolean } | null;
+  isGone(terminalId: string): boolean;
   loadOf(groupId: string, terminalId: string): { consumers: number; waiting: number; isDraining: boolean } | null;
   /** what this terminal says of its groups; damped and flooded by routing */
   announceLoad(rows: { groupId: string; consumers: number; waiting: number; isDraining: boolean }[]): void;
@@ -113,6 +114,13 @@ export class GroupKeeper {
     return this.#entries.get(groupId)?.move.reason ?? '';
   }
 
+  /** What a move under way may have brought to the other terminal. */
+  awaitedOf(groupId: string): { terminalId: string; messages: number }[] {
+    const move = this.#entries.get(groupId)?.move;
+    const { targetId = null, sentMessages = 0 } = move ?? {};
+    return targetId === null || sentMessages === 0 ? [] : [{ terminalId: targetId, messages: sentMessages }];
+  }
+
   /** Nobody else changes a durable of a group while `work` runs: what moves keep stands there. */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
     const run = this.#writes.then(work);
@@ -150,6 +158,7 @@ export class GroupKeeper {
       createShipper: (incarnation) =>
         createShipper({ originId: terminalId, topicId: topic.id, incarnation }, () => current().topic),
       exclusively: (work) => this.exclusively(work),
+      isGone: (terminalId) => this.#options.routes.isGone(terminalId),
       onMoved: (messages) => onMoved(current(), messages),
       clock,
       log,
@@ -257,8 +266,10 @@ export class GroupKeeper {
     return !held.group.terminals.includes(this.#customer.terminalId);
   }
 
+  /** One that was given up is emptied too, should it come back. */
   #isDraining(terminalId: string): boolean {
-    return this.#customer.terminals.find(({ id }) => id === terminalId)?.isDraining === true;
+    const terminal = this.#customer.terminals.find(({ id }) => id === terminalId);
+    return terminal?.isDraining === true || terminal?.isForgotten === true;
   }
 }
 

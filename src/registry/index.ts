@@ -18,6 +18,8 @@ export { listCustomers } from './customers.ts';
 export { databaseError } from './database-error.ts';
 export { type EmbeddedPostgres, startEmbedded } from './embedded.ts';
 export { exportBusFile } from './export.ts';
+export { listGroupTerminals } from './group-terminals.ts';
+export { listGroups } from './groups.ts';
 export { answerLetterTask, insertLetterTasks, listLetterTasks, readLetterAnswers } from './letter-tasks.ts';
 export { listLinks, setLinkCredential } from './links.ts';
 export { migrate } from './migrate.ts';
@@ -43,6 +45,7 @@ export {
   findTerminal,
   listTerminals,
   setDraining,
+  setForgotten,
   setTerminalKeys,
   type Terminal,
   type TerminalPublicKeys,

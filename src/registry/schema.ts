@@ -69,6 +69,7 @@ export interface TerminalsTable {
   link_user: string | null;
   registered_at: Date | null;
   is_draining: Generated<boolean>;
+  forgotten_at: Date | null;
   revoked_at: Date | null;
   /** until then it may replace its keys, proving the old ones */
   rekey_until: Date | null;

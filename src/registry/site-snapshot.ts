@@ -77,7 +77,7 @@ async function customersOf(trx: Registry, site: Site): Promise<SnapshotCustomer[
 }
 
 function terminalOf(terminal: Terminal, self: Terminal): SnapshotCustomer['terminals'][number] {
-  const { id, siteId, site, mode, transit, signKey, linkUser, isDraining, isRevoked } = terminal;
+  const { id, siteId, site, mode, transit, signKey, linkUser, isDraining, isForgotten, isRevoked } = terminal;
   const isGone = isRevoked && id !== self.id;
   return {
     id,
@@ -88,6 +88,7 @@ function terminalOf(terminal: Terminal, self: Terminal): SnapshotCustomer['termi
     signKey: isGone ? null : signKey,
     linkUser: isGone ? null : linkUser,
     isDraining,
+    isForgotten,
     isRevoked,
     isRekeyWanted: id === self.id && terminal.isRekeyWanted,
   };

@@ -14,6 +14,8 @@ export interface Terminal {
   wrapKey: string | null;
   linkUser: string | null;
   isDraining: boolean;
+  /** an operator gave it up */
+  isForgotten: boolean;
   isRevoked: boolean;
   /** an operator asked it to replace its keys, and it has not yet */
   isRekeyWanted: boolean;
@@ -63,6 +65,17 @@ export async function setDraining(trx: Registry, id: string, isDraining: boolean
   return numUpdatedRows > 0n;
 }
 
+/** Whether this changed anything. */
+export async function setForgotten(trx: Registry, id: string, isForgotten: boolean): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('terminals')
+    .set({ forgotten_at: isForgotten ? sql<Date>`clock_timestamp()` : null })
+    .where('id', '=', id)
+    .where('forgotten_at', isForgotten ? 'is' : 'is not', null)
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
+}
+
 /** Returns ids by site name. */
 export async function syncTerminals(
   trx: Registry,
@@ -105,6 +118,7 @@ function terminalQuery(db: Registry) {
       'sites.transit',
     ])
     .select(['terminals.sign_key', 'terminals.wrap_key', 'terminals.link_user', 'terminals.is_draining'])
+    .select('terminals.forgotten_at')
     .select([
       'terminals.revoked_at',
       sql<boolean>`coalesce(terminals.rekey_until > clock_timestamp(), false)`.as('is_rekey_wanted'),
@@ -122,6 +136,7 @@ function toTerminal(row: {
   wrap_key: string | null;
   link_user: string | null;
   is_draining: boolean;
+  forgotten_at: Date | null;
   revoked_at: Date | null;
   is_rekey_wanted: boolean;
 }): Terminal {
@@ -136,6 +151,7 @@ function toTerminal(row: {
     wrapKey: row.wrap_key,
     linkUser: row.link_user,
     isDraining: row.is_draining,
+    isForgotten: row.forgotten_at !== null,
     isRevoked: row.revoked_at !== null,
     isRekeyWanted: row.is_rekey_wanted,
   };

@@ -188,6 +188,11 @@ export class Routes {
     return path.slice(1).reduce((sum, id, index) => sum + this.#topology.rttMs(path[index]!, id), 0);
   }
 
+  /** It was removed from the configuration, or an operator gave it up: nothing is owed to it any more. */
+  isGone(terminalId: string): boolean {
+    return this.#topology.isGone(terminalId);
+  }
+
   /** Since when no whole path leads there, milliseconds; null while one does. A terminal that is not configured is lost. */
   lostForMs(terminalId: string): number | null {
     this.#refresh();
@@ -204,7 +209,7 @@ export class Routes {
 
   /** The terminal for a group's next messages; one that never registered is better than none: the messages wait for it. */
   choose(group: SnapshotGroup, current: string | null): string | null {
-    const registered = group.terminals.filter((id) => this.#topology.configOf(id) !== undefined);
+    const registered = group.terminals.filter((id) => this.#topology.configOf(id) !== undefined && !this.isGone(id));
     if (registered.length === 0) return current ?? group.terminals[0] ?? null;
     const candidates = registered.map((id) => this.#candidate(group, id));
     return this.#choice.choose(group, candidates, current, this.#now());

@@ -35,6 +35,7 @@ export class Topology {
   readonly #siteOf: ReadonlyMap<string, string>;
   readonly #groups: ReadonlySet<string>;
   readonly #draining: ReadonlySet<string>;
+  readonly #present: ReadonlySet<string>;
   readonly #nodes: { node: string; isTransit: boolean; name: string }[];
   readonly #finder: PathFinder;
   readonly #detours = new Map<string, PathTree>();
@@ -49,6 +50,7 @@ export class Topology {
     for (const [position, { a, b }] of links.entries()) this.#positionBetween.set(pairKey(a, b), position);
     this.#siteOf = new Map(terminals.map(({ id, site }) => [id, site]));
     this.#draining = new Set(terminals.filter(({ isDraining }) => isDraining).map(({ id }) => id));
+    this.#present = new Set(terminals.filter(({ isForgotten }) => !isForgotten).map(({ id }) => id));
     const groups = topics.flatMap((topic) => topic.groups);
     this.#groups = new Set(groups.map(({ id }) => id));
     for (const { id, signKey } of terminals)
@@ -76,6 +78,11 @@ export class Topology {
 
   isDraining(terminalId: string): boolean {
     return this.#draining.has(terminalId);
+  }
+
+  /** It was removed from the configuration, or an operator gave it up. */
+  isGone(terminalId: string): boolean {
+    return !this.#present.has(terminalId);
   }
 
   siteOf(terminalId: string): string {

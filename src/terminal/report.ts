@@ -79,13 +79,15 @@ async function reportGroup(
       unacked,
       assigned: terminal.customer.terminalId,
       reason: terminal.groupReason(runtime.topic.id, group.id),
+      awaited: terminal.movingTo(group.id),
     };
   }
   const progress = runtime.progress(group.id);
   if (progress === null) return dead.dead === 0 ? null : { ...ids, ...nothing };
   const outgoing = Math.max(0, lastSeq - progress.floor);
   const reason = outgoing > 0 ? (barredReason(terminal.customer, progress.terminalId) ?? progress.reason) : '';
-  return { ...ids, outgoing, pending: 0, unacked: 0, assigned: progress.terminalId, reason };
+  const { terminalId: assigned, awaited } = progress;
+  return { ...ids, outgoing, pending: 0, unacked: 0, assigned, reason, awaited };
 }
 
 /** Why nothing of the customer goes to that terminal, whatever the links do. */
@@ -96,7 +98,7 @@ function barredReason(customer: SnapshotCustomer, terminalId: string | null): st
   return assigned?.isRevoked ? `terminal ${assigned.site} is revoked` : undefined;
 }
 
-const nothing = { outgoing: 0, pending: 0, unacked: 0, assigned: null, reason: '' };
+const nothing = { outgoing: 0, pending: 0, unacked: 0, assigned: null, reason: '', awaited: [] };
 
 async function reportDead(
   { letters }: Terminal,

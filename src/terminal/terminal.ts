@@ -142,6 +142,10 @@ export class Terminal {
       ...told('E_ROLLED_BACK', this.#losses.texts()),
       ...told('E_SHUNNED', this.#shunnedTexts()),
       ...told('E_QUARANTINED', this.#quarantinedTexts()),
+      ...told(
+        'E_TERMINAL_FORGOTTEN',
+        this.#isForgotten ? [`${this.#customer.name}: an operator gave this terminal up`] : [],
+      ),
     ];
   }
 
@@ -155,6 +159,11 @@ export class Terminal {
   /** Undefined until it has started. */
   get letters(): Letters | undefined {
     return this.#parts?.letters;
+  }
+
+  /** Sent on to another terminal with a group's backlog, and not receipted there yet. */
+  movingTo(groupId: string): { terminalId: string; messages: number }[] {
+    return this.#parts?.groups.awaitedOf(groupId) ?? [];
   }
 
   /** Messages sealed with each of its tickets. */
@@ -439,6 +448,10 @@ export class Terminal {
       count: (groupId, sequences) => metrics.messagesLost.inc(this.#groupLabels(groupId), sequences),
       log,
     });
+  }
+
+  get #isForgotten(): boolean {
+    return this.#customer.terminals.some(({ id, isForgotten }) => id === this.#customer.terminalId && isForgotten);
   }
 
   #shunnedTexts(): string[] {

@@ -176,6 +176,7 @@ export class TopicRuntime {
     };
     const largestMessageBytes = (): number => this.#capture?.info.config.max_msg_size ?? 0;
     const isLost = (groupId: string, id: string): boolean => {
+      if (routes.isGone(id)) return true;
       const group = this.#topic.groups.find((each) => each.id === groupId);
       if (group?.onTerminalLoss !== 'reassign') return false;
       return (routes.lostForMs(id) ?? 0) >= group.reassignAfterMs;

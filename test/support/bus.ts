@@ -113,6 +113,11 @@ export class Ledger {
     return [...this.acked].filter((id) => !this.#places.has(id));
   }
 
+  /** Messages that lay at more than one place. */
+  get doubledCount(): number {
+    return [...this.#places.values()].filter((places) => places.size > 1).length;
+  }
+
   verdict(): Verdict {
     const doubled = [...this.#places].filter(([id, places]) => places.size > 1 || this.refused.has(id));
     // the first few say enough

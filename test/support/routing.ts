@@ -40,6 +40,7 @@ export function customerOf(
       signKey,
       linkUser: null,
       isDraining: false,
+      isForgotten: false,
       isRevoked: false,
       isRekeyWanted: false,
     };

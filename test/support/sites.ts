@@ -89,6 +89,7 @@ export async function meshCustomer(name: string, sites: TestSite[]): Promise<Tes
         signKey: null,
         linkUser,
         isDraining: false,
+        isForgotten: false,
         isRevoked: false,
         isRekeyWanted: false,
       };

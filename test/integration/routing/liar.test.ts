@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, test, vi } from 'vitest';
 import type { Snapshot, SnapshotCustomer } from '../../../src/api/snapshot.ts';
+import { isBusError } from '../../../src/errors.ts';
 import { deriveTerminalKeys } from '../../../src/keys/index.ts';
 import { labKill, labStatus } from '../../../src/lab/index.ts';
 import { silentLogger } from '../../../src/log.ts';
@@ -75,7 +76,13 @@ async function startLiar(): Promise<void> {
     heard.push(Uint8Array.from(bytes));
     takeRecord.call(this, linkId, bytes);
   });
-  liar = await startSidecar({ dir: siteDirOf('t'), externalServer: true, log: silentLogger });
+  await until('the killed sidecar is gone', async () => {
+    liar = await startSidecar({ dir: siteDirOf('t'), externalServer: true, log: silentLogger }).catch((error) => {
+      if (isBusError(error, 'E_SIDECAR_RUNNING')) return undefined;
+      throw error;
+    });
+    return liar !== undefined;
+  });
 }
 
 const siteDirOf = (site: string): string => join(lab().dir, 'sites', site);
