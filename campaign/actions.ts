@@ -21,6 +21,7 @@ import {
 import type { Clients } from './clients.ts';
 import type { Configuration } from './configuration.ts';
 import type { Disks } from './disks.ts';
+import type { Growth } from './growth.ts';
 import type { FaultName, Step, Target } from './plan.ts';
 import { Random } from './random.ts';
 import { clockFile } from './skewed-clock.ts';
@@ -30,6 +31,7 @@ export interface Ground {
   lab: string;
   clients: Clients;
   configuration: Configuration;
+  growth: Growth;
   disks: Disks;
   seed: number;
 }
@@ -96,6 +98,12 @@ export const actions: Record<FaultName, Action> = {
     heal: ({ target }, { lab }) => setClock(lab, siteOf(target), 0),
   },
   'rotate-key': { inject: ({ target }, { lab }) => rotate(lab, target), heal: async () => undefined },
+  grow: {
+    inject: async ({ target }, { growth }) => {
+      if (target.kind === 'topic') await growth.add(target);
+    },
+    heal: async () => undefined,
+  },
   change: {
     inject: (step, { configuration }) => configuration.change(step),
     heal: (step, { configuration }) => configuration.undo(step),

@@ -1,6 +1,6 @@
 /** The processes of the clients: started, killed and started again per site, and stopped by closing their standard input. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -44,6 +44,11 @@ export class Clients {
     if (this.#options.consumers.some((job) => job.site === site)) await this.#start('consumer', site);
   }
 
+  /** More consumers, in a process of their own. */
+  async startMore(name: string, jobs: readonly ConsumerJob[]): Promise<void> {
+    await this.#spawn('consumer', name, { dir: this.#options.dir, jobs: this.#withAccess(jobs) });
+  }
+
   hasConsumersOf(site: string): boolean {
     return this.#running.has(`consumer.${site}`);
   }
@@ -66,17 +71,20 @@ export class Clients {
   }
 
   async #start(role: 'publisher' | 'consumer', site: string): Promise<void> {
-    const { dir, perSecond } = this.#options;
-    const name = `${role}.${site}`;
-    const path = join(dir, `${name}.json`);
-    const file: PublishersFile | ConsumersFile =
-      role === 'publisher'
-        ? { dir, perSecond, jobs: this.#at(this.#options.publishers, site) }
-        : { dir, jobs: this.#at(this.#options.consumers, site) };
+    const { dir, perSecond, publishers, consumers } = this.#options;
+    const here = <T extends { site: string }>(jobs: readonly T[]): T[] => jobs.filter((job) => job.site === site);
+    if (role === 'consumer') return this.#spawn(role, site, { dir, jobs: this.#withAccess(here(consumers)) });
+    await this.#spawn(role, site, { dir, perSecond, jobs: this.#withAccess(here(publishers)) });
+  }
+
+  async #spawn(role: string, of: string, file: PublishersFile | ConsumersFile): Promise<void> {
+    const name = `${role}.${of}`;
+    const path = join(file.dir, `${name}.json`);
     await writeFile(path, JSON.stringify(file), { mode: 0o600 });
-    const log = openSync(join(dir, `${name}.log`), 'a', 0o600);
+    const log = openSync(join(file.dir, `${name}.log`), 'a', 0o600);
     const program = fileURLToPath(new URL(`./${role}.ts`, import.meta.url));
     const child = spawn(process.execPath, [program, path], { stdio: ['pipe', log, log] });
+    closeSync(log);
     child.once('error', (error) => this.#onEnd(name, child, error.message));
     child.once('exit', (code) => this.#onEnd(name, child, `code ${code}`));
     this.#running.set(name, child);
@@ -88,8 +96,8 @@ export class Clients {
     if (!this.#asked.delete(child)) this.#options.onFailure(`${name} ended by itself (${how}), see its log`);
   }
 
-  #at<T extends { site: string; app: string }>(jobs: readonly T[], site: string): (T & Access)[] {
-    return jobs.filter((job) => job.site === site).map((job) => ({ ...job, ...this.#options.apps[job.app]! }));
+  #withAccess<T extends { app: string }>(jobs: readonly T[]): (T & Access)[] {
+    return jobs.map((job) => ({ ...job, ...this.#options.apps[job.app]! }));
   }
 
   async #stop(role: string): Promise<void> {

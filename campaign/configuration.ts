@@ -1,20 +1,26 @@
 /**
- * The declared bus while the campaign changes it: a topic, a group or a link that comes or goes, applied as an operator
- * would. An apply that fails, as without a control plane, is tried again with the next one and at the end.
+ * The declared bus while the campaign changes it: a topic, a group or a link that comes and goes, and groups that come and
+ * stay, applied as an operator would. An apply that fails, as without a control plane, is tried again with the next one and
+ * at the end.
  */
 import { stringify } from 'yaml';
 import { type BusFile, type CustomerSpec, customerSchema } from '../src/config/bus-file.ts';
 import { labApply } from '../src/lab/index.ts';
 import type { Step, Target } from './plan.ts';
+import { ackWaitMs, type ConsumerJob } from './topology.ts';
 
 const settleAttempts = 5;
 
 type Change = Extract<Target, { kind: 'change' }>;
+type TopicTarget = Extract<Target, { kind: 'topic' }>;
+
+const lateGroup = 'late';
 
 export class Configuration {
   readonly #lab: string;
   readonly #base: BusFile;
   readonly #changes = new Map<number, Change>();
+  readonly #grown: TopicTarget[] = [];
   #applying: Promise<unknown> = Promise.resolve();
   #isApplied = true;
   applies = 0;
@@ -29,6 +35,29 @@ export class Configuration {
     if (target.kind !== 'change') throw new TypeError(`a ${target.kind} is no change`);
     this.#changes.set(id, target);
     await this.#apply();
+  }
+
+  /**
+   * Adds a group to a topic for good, with a consumer at each of its terminals; returns them and the version from which on
+   * a site keeps messages for it. Throws when it could not be applied now.
+   */
+  async grow(topic: TopicTarget): Promise<{ version: number; consumers: ConsumerJob[] }> {
+    this.#grown.push(topic);
+    try {
+      const version = await this.#apply();
+      const group = `${topic.topic}@${lateGroup}`;
+      const consumers = lateTerminals(this.#customer(topic.customer)).map((site) => ({
+        customer: topic.customer,
+        site,
+        group,
+        app: `${topic.customer}/${site}-out`,
+        count: 1,
+      }));
+      return { version, consumers };
+    } catch (error) {
+      this.#grown.splice(this.#grown.indexOf(topic), 1);
+      throw error;
+    }
   }
 
   async undo({ id }: Step): Promise<void> {
@@ -50,17 +79,49 @@ export class Configuration {
     }
   }
 
-  #apply(): Promise<void> {
+  #customer(name: string): CustomerSpec {
+    return this.#base.customers.find((customer) => customer.name === name)!;
+  }
+
+  #apply(): Promise<number> {
     const next = this.#applying.then(async () => {
       this.#isApplied = false;
-      const file = changed(this.#base, [...this.#changes.values()]);
-      await labApply(this.#lab, stringify(file), 'campaign.yaml', { force: true });
+      const file = changed(grown(this.#base, this.#grown), [...this.#changes.values()]);
+      const { version } = await labApply(this.#lab, stringify(file), 'campaign.yaml', { force: true });
       this.#isApplied = true;
       this.applies += 1;
+      return version;
     });
     this.#applying = next.catch(() => undefined);
     return next;
   }
+}
+
+function lateTerminals({ terminals }: CustomerSpec): string[] {
+  return [...new Set([terminals[0]!, terminals[terminals.length - 1]!])];
+}
+
+function grown(base: BusFile, topics: readonly TopicTarget[]): BusFile {
+  const customers = base.customers.map((customer) =>
+    topics.filter((topic) => topic.customer === customer.name).reduce(growOne, customer),
+  );
+  return { ...base, customers };
+}
+
+function growOne(customer: CustomerSpec, { topic: name }: TopicTarget): CustomerSpec {
+  const terminals = lateTerminals(customer);
+  const group = { name: lateGroup, terminals, policy: 'spread', ackWaitMs, failoverAfterMs: 3_000 };
+  return customerSchema.parse({
+    ...customer,
+    topics: customer.topics.map((topic) =>
+      topic.name === name ? { ...topic, groups: [...topic.groups, group] } : topic,
+    ),
+    apps: customer.apps.map((app) =>
+      terminals.some((site) => app.name === `${site}-out`)
+        ? { ...app, consume: [...app.consume, `${name}@${lateGroup}`] }
+        : app,
+    ),
+  });
 }
 
 function changed(base: BusFile, changes: readonly Change[]): BusFile {
@@ -77,7 +138,7 @@ function changeOne(customer: CustomerSpec, { name }: Change): CustomerSpec {
     const links = customer.links.filter(({ between }) => !(between.includes(a ?? '') && between.includes(b ?? '')));
     return { ...customer, links };
   }
-  const group = { name: 'late', terminals: [first] };
+  const group = { name: 'passing', terminals: [first] };
   const topics =
     what === 'topic'
       ? [...customer.topics, { name: 'extra', groups: [group] }]

@@ -13,7 +13,7 @@ import type { ConsumerJob } from './topology.ts';
 
 const pullMessages = 100;
 const pullMs = 2_000;
-const confirmMs = 2_000;
+const confirmMs = 3_000;
 const retryMs = 200;
 
 const { dir, jobs } = await readJobs<ConsumersFile>();
@@ -26,8 +26,8 @@ async function run(job: ConsumerJob & Access): Promise<void> {
     Array.from({ length: job.count }, (_, at) => connectAs(job, `${job.group} ${at + 1}`)),
   );
   await Promise.all(connections.map((nc) => consume(nc, job.group, ledger)));
+  await Promise.all(connections.map((nc) => nc.drain()));
   ledger.close();
-  await Promise.all(connections.map((nc) => nc.close()));
 }
 
 /** Through restarts of its server, until it is asked to stop. */
@@ -36,21 +36,27 @@ async function consume(nc: NatsConnection, stream: string, ledger: LineWriter): 
   while (!stop.aborted) {
     try {
       const consumer = await jetstream(nc).consumers.get(stream, durable);
-      while (!stop.aborted) await pull(consumer, ledger);
+      // the next pull does not wait for the confirmations of the last one, the one after it does
+      for (let last: Promise<unknown> = Promise.resolve(); !stop.aborted; ) {
+        const { confirmed } = await pull(consumer, ledger);
+        await last;
+        last = confirmed;
+      }
     } catch {
       await delay(retryMs);
     }
   }
 }
 
-async function pull(consumer: Consumer, ledger: LineWriter): Promise<void> {
+/** Returns when a pull is over; resolves inside it, later, when all of it is confirmed or given up. */
+async function pull(consumer: Consumer, ledger: LineWriter): Promise<{ confirmed: Promise<unknown> }> {
   const confirmed: Promise<void>[] = [];
   const messages = await consumer.fetch({ max_messages: pullMessages, expires: pullMs });
   for await (const message of messages) {
     ledger.write([delivered(message)]);
     confirmed.push(confirm(message, ledger));
   }
-  await Promise.all(confirmed);
+  return { confirmed: Promise.all(confirmed) };
 }
 
 async function confirm(message: JsMsg, ledger: LineWriter): Promise<void> {

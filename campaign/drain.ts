@@ -1,6 +1,7 @@
 /**
- * After all is healed: waits until nothing moves any more, asks the ledgers, and gives what is owed more time until the
- * deadline. Then once more as long as an acknowledgement may take, so that a late second copy is seen.
+ * After all is healed: waits until nothing moves any more, asks the ledgers, and gives what is owed more time until nothing
+ * has come for as long as the deadline says. Then once more as long as an acknowledgement may take, so that a late second copy is
+ * seen.
  */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,8 +11,11 @@ import { ackWaitMs } from './topology.ts';
 
 const quietMs = 2_500;
 const pollMs = 250;
+/** however much moves */
+const mostMs = 900_000;
 
 export interface DrainOptions extends JudgeOptions {
+  /** without any delivery */
   deadlineMs: number;
   signal: AbortSignal;
   say: (line: string) => void;
@@ -21,12 +25,14 @@ export interface DrainOptions extends JudgeOptions {
 export async function drain(options: DrainOptions): Promise<{ verdict: Verdict; drainMs: number }> {
   const { deadlineMs, signal, say } = options;
   const startMs = performance.now();
-  const leftMs = (): number => Math.max(0, startMs + deadlineMs - performance.now());
-  for (;;) {
-    await untilQuiet(options, quietMs, leftMs());
+  for (let quietSinceMs = 0; ; ) {
+    const beforeBytes = await ledgerBytes(options.dir);
+    await untilQuiet(options, quietMs, mostMs);
     signal.throwIfAborted();
     const owed = Object.values((await judge(options)).groups).reduce((sum, { lost }) => sum + lost, 0);
-    if (owed === 0 || leftMs() === 0) break;
+    const nowMs = performance.now();
+    if (quietSinceMs === 0 || (await ledgerBytes(options.dir)) !== beforeBytes) quietSinceMs = nowMs;
+    if (owed === 0 || nowMs - quietSinceMs > deadlineMs || nowMs - startMs > mostMs) break;
     say(`${owed} deliveries are still owed`);
   }
   const drainMs = Math.round(performance.now() - startMs);

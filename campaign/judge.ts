@@ -92,23 +92,36 @@ export interface FullDisk {
   untilMs: number;
 }
 
+/** A group that was added while publishers were at work. */
+export interface LateGroup {
+  consumers: readonly ConsumerJob[];
+  /** by publishing site: from when on it owes the group its messages; never where there is none */
+  since: ReadonlyMap<string, number>;
+}
+
 export interface JudgeOptions {
   /** with the ledgers */
   dir: string;
   fullDisks: readonly FullDisk[];
   publishers: readonly PublisherJob[];
   consumers: readonly ConsumerJob[];
+  late?: readonly LateGroup[];
 }
 
-export async function judge({ dir, publishers, consumers, fullDisks }: JudgeOptions): Promise<Verdict> {
+export async function judge({ dir, publishers, late = [], fullDisks, ...first }: JudgeOptions): Promise<Verdict> {
   const books = new Map<string, Message[]>();
   for (const { name } of publishers) books.set(name, await readPublished(join(dir, `published.${name}`)));
-  const groups = new Map(consumers.map((job) => [`${job.customer}/${job.group}`, job]));
+  const consumers = [...first.consumers, ...late.flatMap((group) => group.consumers)];
+  const groups = new Map(consumers.map((job) => [nameOf(job), job]));
+  const since = new Map(late.map((group) => [nameOf(group.consumers[0]!), group.since]));
   const read = new Map<string, GroupBook>();
   for (const [name, job] of groups) read.set(name, await readGroup({ dir, name, job, consumers, fullDisks }));
   const arrived = unknownThatArrived(books, read);
   const anomalies: Anomaly[] = [];
-  const tallies = [...read.values()].map((book) => [book.name, tally(book, { books, publishers, arrived, anomalies })]);
+  const tallies = [...read.values()].map((book) => [
+    book.name,
+    tally(book, { books, publishers, arrived, since, anomalies }),
+  ]);
   const all = [...books.values()].flat();
   const count = (outcome: Outcome): number => all.filter((message) => message?.outcome === outcome).length;
   return {
@@ -120,6 +133,10 @@ export async function judge({ dir, publishers, consumers, fullDisks }: JudgeOpti
     anomalies: anomalies.slice(0, listed),
     more: Math.max(0, anomalies.length - listed),
   };
+}
+
+function nameOf({ customer, group }: ConsumerJob): string {
+  return `${customer}/${group}`;
 }
 
 /** By number. What was never answered is unknown. */
@@ -217,23 +234,27 @@ interface TallyContext {
   books: ReadonlyMap<string, Message[]>;
   publishers: readonly PublisherJob[];
   arrived: ReadonlySet<string>;
+  /** of late groups, by name and publishing site */
+  since: ReadonlyMap<string, ReadonlyMap<string, number>>;
   anomalies: Anomaly[];
 }
 
 function tally(book: GroupBook, context: TallyContext): GroupTally {
-  const { books, publishers, arrived, anomalies } = context;
+  const { books, publishers, arrived, since, anomalies } = context;
   const sums: GroupTally = { ...emptyTally };
   const note = (kind: AnomalyKind, id: string): void => {
     sums[kind] += 1;
     anomalies.push(anomalyOf(kind, id, book, messageOf(books, id)));
   };
   for (const [id, arrivals] of book.arrivals) weigh(id, arrivals, { book, books, sums, note });
-  for (const { name, customer, topic } of publishers) {
+  const isLate = since.has(book.name);
+  for (const { name, customer, topic, site } of publishers) {
     if (customer !== book.customer || topic !== book.topic) continue;
     const messages = books.get(name) ?? [];
+    const fromMs = isLate ? (since.get(book.name)?.get(site) ?? Number.POSITIVE_INFINITY) : 0;
     messages.forEach((message, n) => {
       const id = `${name}.${n}`;
-      if (message.outcome !== 'acknowledged' && !arrived.has(id)) return;
+      if ((message.outcome !== 'acknowledged' && !arrived.has(id)) || message.publishedMs < fromMs) return;
       sums.owed += 1;
       if (!book.arrivals.has(id)) note('lost', id);
     });

@@ -39,7 +39,7 @@ const usage = `Usage: npm run campaign -- [options]
   --kill-cycles N    instead: SIGKILL of every process in turn, N times in all
   --sites N          ${minSites} to ${maxSites} (default: drawn from the seed)
   --rate N           messages a second of each publisher (default 40)
-  --drain S          seconds that what is owed may take at the end (default 180)
+  --drain S          seconds without any delivery after which the rest is lost (default 90)
   --input FILE       publish this recording: JSON lines, or market feed lines; plain or gzip
   --break NAME       run a build without one defence, and see it found:
                      ${Object.keys(breaks).join(', ')}
@@ -159,7 +159,7 @@ function parse(argv: string[]) {
         'kill-cycles': { type: 'string', default: '0' },
         sites: { type: 'string' },
         rate: { type: 'string', default: '40' },
-        drain: { type: 'string', default: '180' },
+        drain: { type: 'string', default: '90' },
         input: { type: 'string' },
         report: { type: 'string' },
         break: { type: 'string' },

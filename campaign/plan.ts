@@ -33,6 +33,8 @@ interface Kind {
   targets: (bus: BusFile) => Target[];
   /** what it takes for itself: process or link names */
   takes: (target: Target) => string[];
+  /** at most once at each target, because it is never undone */
+  isOnce?: boolean;
 }
 
 const sites = (bus: BusFile): Target[] => bus.sites.map(({ name }) => ({ kind: 'site', site: name }));
@@ -120,6 +122,14 @@ export const faults = {
     targets: topics,
     takes: (target) => [`key ${targetText(target)}`],
   },
+  grow: {
+    family: 'config',
+    weight: 1,
+    forMs: [100, 100],
+    targets: topics,
+    takes: (target) => ['config', `grow ${targetText(target)}`],
+    isOnce: true,
+  },
   change: { family: 'config', weight: 3, forMs: [3_000, 12_000], targets: changes, takes: ofChange },
 } as const satisfies Record<string, Kind>;
 
@@ -160,6 +170,7 @@ export function drawPlan({ seed, minutes, bus, faults: chosen }: PlanOptions): S
     const names = kind.takes(target);
     if (names.some((name) => (freeAt.get(name) ?? 0) > atMs)) continue;
     for (const name of names) freeAt.set(name, atMs + forMs + restMs);
+    if (kind.isOnce) freeAt.set(names.at(-1)!, Number.POSITIVE_INFINITY);
     steps.push({ id: steps.length + 1, fault, target, atMs, forMs });
   }
   return steps;

@@ -13,7 +13,7 @@ import { digestOf, idHeader, LineWriter } from './records.ts';
 import type { PublisherJob } from './topology.ts';
 
 const maxUnderWay = 100;
-const answerMs = 3_000;
+const answerMs = 5_000;
 const tickMs = 10;
 
 const { dir, perSecond, jobs } = await readJobs<PublishersFile>();

@@ -16,6 +16,7 @@ import { Configuration } from './configuration.ts';
 import { Disks } from './disks.ts';
 import { drain } from './drain.ts';
 import { type Input, storeEvents } from './events.ts';
+import { Growth } from './growth.ts';
 import { isClean, type Verdict } from './judge.ts';
 import { type MemorySeries, MemoryWatch } from './memory.ts';
 import { type Injection, Nemesis } from './nemesis.ts';
@@ -101,7 +102,9 @@ async function load(options: LoadOptions): Promise<Omit<RunResult, 'dir'>> {
   const signal = AbortSignal.any([options.signal, failed.signal]);
   const onFailure = (what: string): void => failed.abort(new BusError('E_LAB_START', what));
   const clients = new Clients({ dir: ledgers, apps, perSecond, publishers, consumers, onFailure });
-  const ground: Ground = { lab, clients, configuration: new Configuration(lab, topology.file), disks, seed };
+  const configuration = new Configuration(lab, topology.file);
+  const growth = new Growth({ lab, clients, configuration });
+  const ground: Ground = { lab, clients, configuration, growth, disks, seed };
   const nemesis = new Nemesis({ ground, sites, say });
   const memory = new MemoryWatch(lab, sites);
   try {
@@ -119,6 +122,7 @@ async function load(options: LoadOptions): Promise<Omit<RunResult, 'dir'>> {
       publishers,
       consumers,
       fullDisks: nemesis.fullDisks,
+      late: growth.groups,
       deadlineMs: options.drainMs,
       signal,
       say,
@@ -132,6 +136,7 @@ async function load(options: LoadOptions): Promise<Omit<RunResult, 'dir'>> {
     throw error;
   } finally {
     memory.stop();
+    growth.stop();
     await clients.stop();
   }
 }

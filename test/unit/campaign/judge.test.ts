@@ -95,6 +95,20 @@ test('a confirmation that was given with a full disk does not count', async () =
   expect(count(elsewhere, 'trade@desk')).toMatchObject({ moved: 0, duplicated: 1 });
 });
 
+test('a late group owes what was published after its site knew of it, and may have what came before', async () => {
+  const late = { consumers: [consumer('tokyo', 'trade@late')], since: new Map([['tokyo', 105]]) };
+  const files = {
+    [published]: [...first, 'p 1 106 bbbb', 'a 1 107 2'],
+    [risk]: [...delivered, `d ${id(1)} 110 2@6 bbbb`],
+    [deskHere]: [...delivered, `d ${id(1)} 110 2@6 bbbb`],
+  };
+  for (const [name, lines] of Object.entries(files)) await writeFile(join(dir, name), `${lines.join('\n')}\n`);
+  const judged = await judge({ dir, publishers, consumers, fullDisks: [], late: [late] });
+  expect(judged.anomalies).toMatchObject([{ kind: 'lost', group: 'acme/trade@late', id: id(1) }]);
+  const unaware = { ...late, since: new Map<string, number>() };
+  expect((await judge({ dir, publishers, consumers, fullDisks: [], late: [unaware] })).anomalies).toEqual([]);
+});
+
 test('other bytes are changed, a refused or never published message is unexpected, a foreign one is leaked', async () => {
   const verdict = await judgeOf({
     [published]: [...first, 'p 1 100 bbbb', 'r 1 101 503'],
