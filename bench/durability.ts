@@ -1,0 +1,147 @@
+/**
+ * What durability class power costs beside process: publishing into the LAN's own stream, and one hop. Two labs of two
+ * sites, A B A B in one run, so that what the machine does meanwhile hits both.
+ *
+ *   npm run bench:durability [-- --quick] [--json]
+ *
+ * The table goes to stdout, talk to stderr. Exit code 1 when a message was lost, doubled or changed.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { jetstream } from '@nats-io/jetstream';
+import { columns } from '../demo/report.ts';
+import { errorText, isBusError } from '../src/errors.ts';
+import { type BusPair, startBus } from './bus.ts';
+import { measure } from './measure.ts';
+
+const messageBytes = 128;
+const publishWindow = 256;
+
+interface Sizes {
+  rounds: number;
+  /** one after the other */
+  single: number;
+  /** 256 at a time */
+  windowed: number;
+  hop: number;
+}
+
+/** Messages per second. */
+interface Rates {
+  single: number;
+  windowed: number;
+  hop: number;
+}
+
+type Kind = keyof Rates;
+
+interface Row {
+  kind: Kind;
+  process: number;
+  power: number;
+  /** power / process, median of the rounds */
+  ratio: number;
+}
+
+const titles: Record<Kind, string> = {
+  single: 'publish, one after the other',
+  windowed: `publish, ${publishWindow} at a time`,
+  hop: 'one hop',
+};
+
+async function main(argv: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: argv,
+    options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+  });
+  const sizes = values.quick
+    ? { rounds: 3, single: 300, windowed: 5_000, hop: 5_000 }
+    : { rounds: 5, single: 1_000, windowed: 20_000, hop: 20_000 };
+  const { rows, wrong } = await compare(sizes);
+  process.stdout.write(values.json ? `${JSON.stringify({ ok: wrong === 0, rows, wrong })}\n` : render(rows, wrong));
+  return wrong === 0 ? 0 : 1;
+}
+
+async function compare(sizes: Sizes): Promise<{ rows: Row[]; wrong: number }> {
+  const dir = await mkdtemp(join(tmpdir(), 'mbus-durability-'));
+  const releases: (() => Promise<void>)[] = [() => rm(dir, { recursive: true, force: true })];
+  try {
+    const start = async (durability: 'process' | 'power'): Promise<BusPair> => {
+      const bus = await startBus(join(dir, durability), ['load'], say, durability);
+      releases.push(() => bus.stop());
+      return bus;
+    };
+    const [plain, synced] = [await start('process'), await start('power')];
+    const rounds: [Rates, Rates][] = [];
+    let wrong = 0;
+    for (let round = 1; round <= sizes.rounds; round++) {
+      const [a, b] = [await measureOne(plain, sizes), await measureOne(synced, sizes)];
+      rounds.push([a, b]);
+      wrong += a.wrong + b.wrong;
+      say(`round ${round}: process ${text(a)}, power ${text(b)}`);
+    }
+    return { rows: (['single', 'windowed', 'hop'] as const).map((kind) => rowOf(kind, rounds)), wrong };
+  } finally {
+    for (const release of releases.reverse()) await release().catch((error: unknown) => say(errorText(error)));
+  }
+}
+
+async function measureOne(bus: BusPair, sizes: Sizes): Promise<Rates & { wrong: number }> {
+  const route = await bus.route('load');
+  const { messagesPerSecond: hop, wrong } = await measure(route, messageBytes, sizes.hop);
+  // the far group's backlog of what follows is of no interest
+  await route.hold();
+  const publish = async (count: number, window: number): Promise<number> => {
+    const js = jetstream(route.near);
+    const startMs = performance.now();
+    let next = 0;
+    const lane = async (): Promise<void> => {
+      while (next++ < count) await js.publish('load', 'x'.repeat(messageBytes), { timeout: 30_000 });
+    };
+    await Promise.all(Array.from({ length: window }, lane));
+    return (count * 1_000) / (performance.now() - startMs);
+  };
+  const single = await publish(sizes.single, 1);
+  const windowed = await publish(sizes.windowed, publishWindow);
+  await route.start();
+  await bus.drain('load', sizes.single + sizes.windowed);
+  return { single, windowed, hop, wrong };
+}
+
+function rowOf(kind: Kind, rounds: readonly [Rates, Rates][]): Row {
+  const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+  return {
+    kind,
+    process: Math.round(median(rounds.map(([plain]) => plain[kind]))),
+    power: Math.round(median(rounds.map(([, synced]) => synced[kind]))),
+    ratio: Math.round(median(rounds.map(([plain, synced]) => synced[kind] / plain[kind])) * 100) / 100,
+  };
+}
+
+function render(rows: readonly Row[], wrong: number): string {
+  const head = ['messages per second', 'process', 'power', 'power / process'];
+  const lines = rows.map(({ kind, process: plain, power, ratio }) => [
+    titles[kind],
+    plain.toLocaleString('en'),
+    power.toLocaleString('en'),
+    ratio.toFixed(2),
+  ]);
+  return `${columns([head, ...lines]).join('\n')}\n\nmessages of ${messageBytes} bytes, both sites of the same class; wrong: ${wrong}\n`;
+}
+
+function text({ single, windowed, hop }: Rates): string {
+  return [single, windowed, hop].map((rate) => Math.round(rate)).join(' / ');
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+function report(error: unknown): number {
+  say(`bench: ${isBusError(error) ? error.code : 'E_INTERNAL'}: ${errorText(error)}`);
+  return error instanceof TypeError && 'code' in error ? 2 : 1;
+}
+
+process.exitCode = await main(process.argv.slice(2)).catch(report);
