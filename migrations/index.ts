@@ -16,6 +16,7 @@ import * as deadLetters from './0010-dead-letters.ts';
 import * as durability from './0011-durability.ts';
 import * as masterKey from './0012-master-key.ts';
 import * as forgotten from './0013-forgotten.ts';
+import * as orderedTopics from './0014-ordered-topics.ts';
 
 /** By name, in the order they run. */
 export const migrations: Record<string, Migration> = {
@@ -32,4 +33,5 @@ export const migrations: Record<string, Migration> = {
   '0011-durability': durability,
   '0012-master-key': masterKey,
   '0013-forgotten': forgotten,
+  '0014-ordered-topics': orderedTopics,
 };

@@ -2,6 +2,12 @@
 import type { ErrorEntry } from './errors.ts';
 
 export const custodyErrors = {
+  E_GAP: {
+    disposition: 'retry',
+    summary: 'An envelope of an ordered topic came before the one that precedes it, and waited too long for it.',
+    remedy:
+      'Nothing to do: it is sent again. If it lasts, the envelope before it does not come through: see mbus status.',
+  },
   E_ROLLED_BACK: {
     disposition: 'park',
     summary: 'A terminal gave receipts for messages that its disk does not know: it was put back to an older copy.',

@@ -19,6 +19,7 @@ export function addCreate(topic: Command): void {
     .option('--dedupe-ms <n>', 'duplicate window of Nats-Msg-Id (default: 2 minutes)', wholeNumber(1))
     .option('--rotate-after-ms <n>', 'a new key version at that age (default: 30 days)', wholeNumber(60_000))
     .option('--rotate-after-messages <n>', 'or after that many messages (default: 1,000,000,000)', wholeNumber(1))
+    .option('--ordered', 'what comes behind a gap waits until the gap is filled')
     .option('--strict', 'a fresh key ticket for every envelope')
     .action(create);
 }

@@ -93,6 +93,8 @@ export const snapshotSchema = z.strictObject({
           maxBytes: z.number().int(),
           maxTransitAgeMs: z.number().int(),
           strict: z.boolean(),
+          /** an arrival behind a gap waits for what comes before it */
+          ordered: z.boolean().default(false),
           dedupeMs: z.number().int(),
           /** version of the topic's key that seals, null until the first ticket; tickets of an older one are not used */
           keyEpoch: z.number().int().nullable().default(null),

@@ -88,6 +88,8 @@ export const topicSchema = z.strictObject({
   maxTransitAgeMs: ms.default(7 * 24 * 3600 * 1000),
   /** a fresh ticket per envelope */
   strict: z.boolean().default(false),
+  /** an envelope behind a gap waits until the gap is filled: each group stream holds an origin's messages in order */
+  ordered: z.boolean().default(false),
   /** duplicate window of the capture stream for an application's own Nats-Msg-Id; nats-server takes 100 ms or more */
   dedupeMs: ms.min(100).default(120_000),
   /** the topic gets a new key version when the one in use is that old: 30 days by default */

@@ -155,7 +155,8 @@ export class Arrivals {
       const { groupId } = stream;
       const report = (messages: number): void => onStored(topic.id, groupId, messages);
       const onLost = (lost: RangeSet, isNews: boolean): void => this.#options.onLost({ flow, groupId, lost, isNews });
-      writer = new FlowWriter({ nc, jsm, stream, flow, macKey, onStored: report, onLost });
+      const isOrdered = (): boolean => this.#config.customer.topics.find(({ id }) => id === topic.id)?.ordered === true;
+      writer = new FlowWriter({ nc, jsm, stream, flow, macKey, onStored: report, onLost, isOrdered });
       this.#writers.set(key, writer);
     }
     return writer;

@@ -4,11 +4,15 @@
  * What the marker's set holds already is left out, so repeats and other envelope borders do no harm. After any outcome
  * that is not a plain yes - time-out, conflict, restart of the server - the stored marker is read again and decides. Two
  * writers cannot both commit: each expects the marker it has seen.
+ *
+ * Where order counts, an arrival behind a gap is held back until what comes before it is stored, and refused when that
+ * takes too long: its sender asks again. What came before `since` is not for this stream to wait
+ * for, and an origin that cannot say since when (0) sends in order by itself.
  */
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { type BusMessage, decodeMarker, encodeMarker, type Flow, MAX_MESSAGES, RangeSet } from '../envelope/index.ts';
-import { isBusError } from '../errors.ts';
+import { BusError, isBusError } from '../errors.ts';
 import { filterHeaders, natsCall, orNull } from '../nats/index.ts';
 import { type BatchMessage, publishBatch } from './atomic-batch.ts';
 import type { ArrivalPlace } from './group-stream.ts';
@@ -17,6 +21,9 @@ import type { ArrivalPlace } from './group-stream.ts';
 const noMessage = 10037;
 const maxBatchBytes = 16 * 1024 * 1024;
 const maxAttempts = 3;
+/** longer than envelopes overtake each other on one way, shorter than a sender waits for its answer */
+const gapPatienceMs = 1_000;
+const maxHeldBytes = 32 * 1024 * 1024;
 
 export interface Arrival {
   first: number;
@@ -31,6 +38,8 @@ export interface Arrival {
 interface Job {
   arrival: Arrival;
   bytes: number;
+  /** refuses it while it is held back */
+  timer?: NodeJS.Timeout;
   resolve: (received: RangeSet) => void;
   reject: (error: unknown) => void;
 }
@@ -54,6 +63,8 @@ export interface FlowWriterOptions {
   onLost: (lost: RangeSet, isNews: boolean) => void;
   /** the subject to store it under, when not its own, and more header lines of the bus, each ending in CRLF */
   dress?: (message: BusMessage) => { subject: string; lines: string };
+  /** whether the order of the flow counts; it does not when absent */
+  isOrdered?: () => boolean;
 }
 
 export class FlowWriter {
@@ -61,6 +72,8 @@ export class FlowWriter {
   readonly #markerSubject: string;
   #marker: StoredMarker | undefined;
   #jobs: Job[] = [];
+  /** behind a gap */
+  #held: Job[] = [];
   #isWriting = false;
 
   constructor(options: FlowWriterOptions) {
@@ -69,7 +82,7 @@ export class FlowWriter {
     this.#markerSubject = `${stream.markerPrefix}${flow.originId.replaceAll('-', '')}-${flow.incarnation}`;
   }
 
-  /** Stores the arrival once; resolves with all that is stored of the flow. E_STREAM_FULL E_NATS E_MARKER_BAD */
+  /** Stores the arrival once; resolves with all that is stored of the flow. E_STREAM_FULL E_GAP E_NATS E_MARKER_BAD */
   write(arrival: Arrival): Promise<RangeSet> {
     return new Promise((resolve, reject) => {
       const bytes = arrival.messages.reduce((sum, message) => sum + message.payload.length + 256, 0);
@@ -81,16 +94,47 @@ export class FlowWriter {
   async #drain(): Promise<void> {
     this.#isWriting = true;
     while (this.#jobs.length > 0) {
-      const jobs = this.#nextJobs();
+      let jobs = this.#nextJobs();
       try {
+        if (this.#options.isOrdered?.() === true) jobs = await this.#inOrder(jobs);
+        if (jobs.length === 0) continue;
         const received = await this.#store(jobs.map((job) => job.arrival));
         for (const job of jobs) job.resolve(received);
       } catch (error) {
         if (isBusError(error, 'E_STREAM_FULL')) await this.#storeWhatFits(jobs);
         else for (const job of jobs) job.reject(error);
       }
+      this.#jobs.unshift(...this.#held.splice(0));
     }
     this.#isWriting = false;
+  }
+
+  /** The jobs that follow what is stored, and one another; the others are held back until something was stored. */
+  async #inOrder(jobs: readonly Job[]): Promise<Job[]> {
+    this.#marker ??= await this.#readMarker();
+    let reached = this.#marker.received.mark;
+    const next: Job[] = [];
+    for (const job of [...jobs].sort((a, b) => a.arrival.first - b.arrival.first)) {
+      const { first, last, floor, since } = job.arrival;
+      if (since === 0 || first <= Math.max(reached + 1, floor + 1, since)) {
+        clearTimeout(job.timer);
+        reached = Math.max(reached, last);
+        next.push(job);
+      } else this.#hold(job);
+    }
+    return next;
+  }
+
+  #hold(job: Job): void {
+    const refuse = (): void => {
+      this.#held = this.#held.filter((each) => each !== job);
+      this.#jobs = this.#jobs.filter((each) => each !== job);
+      job.reject(gapBefore(job.arrival));
+    };
+    const heldBytes = this.#held.reduce((sum, { bytes }) => sum + bytes, job.bytes);
+    if (heldBytes > maxHeldBytes) return refuse();
+    job.timer ??= setTimeout(refuse, gapPatienceMs).unref();
+    this.#held.push(job);
   }
 
   /** As many waiting arrivals as one batch holds: small envelopes share a commit. */
@@ -110,10 +154,13 @@ export class FlowWriter {
 
   /** A stream that has no room for all of it may have room for some: the rest is refused, and comes again. */
   async #storeWhatFits(jobs: readonly Job[]): Promise<void> {
+    let isCut = false;
     for (const job of jobs) {
       try {
+        if (isCut) throw gapBefore(job.arrival);
         job.resolve(await this.#storeInParts(job.arrival));
       } catch (error) {
+        isCut = this.#options.isOrdered?.() === true;
         job.reject(error);
       }
     }
@@ -212,6 +259,10 @@ export class FlowWriter {
 /** What the origin has this terminal's receipt for and the marker does not know: the disk is older than the receipt. */
 function lostOf(received: RangeSet, { since, floor, first }: Arrival): [first: number, last: number][] {
   return since === 0 ? [] : received.missing(since, Math.min(floor, first - 1));
+}
+
+function gapBefore({ first }: Arrival): BusError {
+  return new BusError('E_GAP', `what comes before ${first} of the flow is not here yet`);
 }
 
 /** Two arrivals that cover what the one does; null when it cannot be parted. */

@@ -87,6 +87,7 @@ function topicSpec({ groups, groupTerminals, siteOf }: Content, topic: Topic): T
     maxBytes: topic.maxBytes,
     maxTransitAgeMs: topic.maxTransitAgeMs,
     strict: topic.strict,
+    ordered: topic.ordered,
     dedupeMs: topic.dedupeMs,
     rotateAfterMs: topic.rotateAfterMs,
     rotateAfterMessages: topic.rotateAfterMessages,

@@ -104,6 +104,8 @@ export interface TopicsTable {
   max_bytes: number;
   max_transit_age_ms: number;
   strict: boolean;
+  /** an arrival behind a gap waits for what comes before it */
+  ordered: Generated<boolean>;
   dedupe_ms: number;
   /** the topic gets a new key version when the one in use is that old, or has sealed that many messages */
   rotate_after_ms: number;

@@ -11,6 +11,7 @@ export interface Topic {
   maxBytes: number;
   maxTransitAgeMs: number;
   strict: boolean;
+  ordered: boolean;
   dedupeMs: number;
   rotateAfterMs: number;
   rotateAfterMessages: number;
@@ -26,6 +27,7 @@ const columns = [
   'max_bytes',
   'max_transit_age_ms',
   'strict',
+  'ordered',
   'dedupe_ms',
   'rotate_after_ms',
   'rotate_after_messages',
@@ -43,6 +45,7 @@ export async function listTopics(db: Registry, customerIds?: readonly string[]):
     maxBytes: row.max_bytes,
     maxTransitAgeMs: row.max_transit_age_ms,
     strict: row.strict,
+    ordered: row.ordered,
     dedupeMs: row.dedupe_ms,
     rotateAfterMs: row.rotate_after_ms,
     rotateAfterMessages: row.rotate_after_messages,
@@ -81,6 +84,7 @@ export async function syncTopics(
       max_bytes: spec.maxBytes,
       max_transit_age_ms: spec.maxTransitAgeMs,
       strict: spec.strict,
+      ordered: spec.ordered,
       dedupe_ms: spec.dedupeMs,
       rotate_after_ms: spec.rotateAfterMs,
       rotate_after_messages: spec.rotateAfterMessages,

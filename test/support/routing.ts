@@ -66,6 +66,7 @@ export function customerOf(
     maxBytes: 1,
     maxTransitAgeMs: 1,
     strict: false,
+    ordered: false,
     dedupeMs: 1,
     keyEpoch: null,
     ticketsSinceMs: null,

@@ -155,6 +155,7 @@ export function newTopic(
     maxBytes: 1 << 20,
     maxTransitAgeMs: 3_600_000,
     strict: false,
+    ordered: false,
     dedupeMs: 1_000,
     keyEpoch: null,
     ticketsSinceMs: null,

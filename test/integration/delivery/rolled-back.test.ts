@@ -25,6 +25,7 @@ const topic: SnapshotTopic = {
   maxBytes: 64 * 1024 * 1024,
   maxTransitAgeMs: 3_600_000,
   strict: false,
+  ordered: false,
   keyEpoch: null,
   ticketsSinceMs: null,
   dedupeMs: 1_000,

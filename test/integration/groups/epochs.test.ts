@@ -31,6 +31,7 @@ const topic: SnapshotTopic = {
   maxBytes: 64 * 1024 * 1024,
   maxTransitAgeMs: 3_600_000,
   strict: false,
+  ordered: false,
   dedupeMs: 1_000,
   keyEpoch: null,
   ticketsSinceMs: null,
