@@ -39,8 +39,8 @@ export interface Plan {
   stallShare: number;
 }
 
-const startMs = 1_500;
-const busyMs = 5_000;
+const startMs = 1_000;
+const busyMs = 4_000;
 const siteFaults: readonly SiteFault[] = [
   'kill-sidecar',
   'kill-sidecar',
@@ -83,7 +83,7 @@ function drawBursts({ topics }: Topology, random: Random): Burst[] {
 function drawFault(topology: Topology, random: Random): Fault {
   const atMs = startMs + random.next() * busyMs;
   // most are short, some outlast every patience
-  const forMs = random.isLikely(0.8) ? random.between(50, 4_000) : random.between(4_000, 20_000);
+  const forMs = random.isLikely(0.85) ? random.between(50, 3_000) : random.between(3_000, 15_000);
   if (random.isLikely(0.45)) {
     const [a, b] = random.pick(topology.links);
     return { kind: random.pick(linkFaults), where: `${a}-${b}`, atMs, forMs, afterSteps: 0 };

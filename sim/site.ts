@@ -120,8 +120,10 @@ export class Site {
     const lostSinceMs = isDiskLate ? scheduler.nowMs - 300 * random.next() : Number.POSITIVE_INFINITY;
     for (const streams of this.#disk.values()) {
       for (const stream of streams.values()) {
-        stream.crash(random.isLikely(0.5) ? removedSinceMs : Number.POSITIVE_INFINITY, lostSinceMs);
+        const isBack = stream.config.retention !== 'limits' && random.isLikely(0.5);
+        stream.crash(isBack ? removedSinceMs : Number.POSITIVE_INFINITY, lostSinceMs);
         for (const consumer of stream.consumers.values()) consumer.crash(scheduler.nowMs - 300 * random.next());
+        stream.settle();
       }
     }
     for (const connection of this.#sidecar?.connections ?? []) connection.break();

@@ -149,7 +149,9 @@ export class Broker {
 
   tell(way: string, { subject, reply, data }: Packet): void {
     if (this.scheduler.onLine === undefined) return;
-    const text = /[{+]/.test(String.fromCharCode(data[0] ?? 0)) ? ` ${Buffer.from(data).toString().slice(0, 300)}` : '';
+    const text = /[{+]/.test(String.fromCharCode(data[0] ?? 0))
+      ? ` ${Buffer.from(data).toString().slice(0, 1_000)}`
+      : '';
     this.scheduler.onLine(`  ${this.process.name} ${way} ${subject} ${reply} ${data.length} bytes${text}`);
   }
 
