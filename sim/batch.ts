@@ -1,12 +1,14 @@
-/** Schedules of consecutive seeds, one after the other, and what is worth telling of them. */
+/** Schedules one after the other, and what is worth telling of them. */
 import { createInbox } from '@nats-io/nats-core';
-import { describePlan, type Plan } from './plan.ts';
-import { planOf, runPlan } from './schedule.ts';
+import { type CrashPoint, crashPlan, describePlan, type Plan } from './plan.ts';
+import { planOf, runPlan, type Verdict } from './schedule.ts';
 import type { Variant } from './variants.ts';
 
 export interface Job {
   firstSeed: number;
   count: number;
+  /** one schedule per point in place of one per seed, all of the first seed and without other faults */
+  crashes?: CrashPoint[];
   variant: Variant;
   /** tell every event */
   isTraced: boolean;
@@ -23,46 +25,53 @@ export interface Finding {
 }
 
 export interface JobResult {
-  firstSeed: number;
   hashes: string[];
   events: number;
   messages: number;
   faults: number;
   virtualMs: number;
+  /** most that a sidecar held at once: timers, subscriptions, requests, unsent messages */
+  mostHeld: number;
   findings: Finding[];
   trace: string[];
+  /** events of each process while messages were on their way, in the last schedule */
+  steps: Record<string, number>;
 }
 
 // the client's generator of names draws its first numbers once per thread, and must not draw them from a schedule
 createInbox();
 
-export function runJob({ firstSeed, count, variant, isTraced }: Job): JobResult {
-  const findings: Finding[] = [];
-  const result: JobResult = {
-    firstSeed,
-    hashes: [],
-    events: 0,
-    messages: 0,
-    faults: 0,
-    virtualMs: 0,
-    findings,
-    trace: [],
-  };
+export function runJob(job: Job): JobResult {
+  const { variant, isTraced } = job;
+  const sums = { events: 0, messages: 0, faults: 0, virtualMs: 0, mostHeld: 0 };
+  const result: JobResult = { hashes: [], ...sums, findings: [], trace: [], steps: {} };
   // stacks of errors that are caught cost more than all the rest
   Error.stackTraceLimit = isTraced ? 20 : 0;
   const onLine = isTraced ? (text: string): unknown => result.trace.push(text) : undefined;
-  for (let seed = firstSeed; seed < firstSeed + count; seed++) {
-    const plan = planOf(seed);
-    const { hash, events, messages, faults, virtualMs, violations } = runPlan(plan, { variant, onLine });
-    result.hashes.push(hash);
-    result.events += events;
-    result.messages += messages;
-    result.faults += faults;
-    result.virtualMs += virtualMs;
-    const first = violations[0];
-    if (first !== undefined) findings.push({ seed, ...first, plan: describePlan(smallest(plan, first.kind, variant)) });
+  for (const plan of plansOf(job)) {
+    const verdict = runPlan(plan, { variant, onLine });
+    add(result, verdict);
+    const first = verdict.violations[0];
+    if (first === undefined) continue;
+    const small = describePlan(smallest(plan, first.kind, variant));
+    result.findings.push({ seed: plan.seed, ...first, plan: small });
   }
   return result;
+}
+
+function plansOf({ firstSeed, count, crashes }: Job): Plan[] {
+  if (crashes === undefined) return Array.from({ length: count }, (_, index) => planOf(firstSeed + index));
+  return crashes.map((point) => crashPlan(planOf(firstSeed), point));
+}
+
+function add(result: JobResult, { hash, events, messages, faults, virtualMs, mostHeld, steps }: Verdict): void {
+  result.hashes.push(hash);
+  result.events += events;
+  result.messages += messages;
+  result.faults += faults;
+  result.virtualMs += virtualMs;
+  result.mostHeld = Math.max(result.mostHeld, mostHeld);
+  result.steps = steps;
 }
 
 /** Leaves out what is not needed for a violation of the same kind. */

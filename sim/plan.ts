@@ -94,6 +94,24 @@ function drawFault(topology: Topology, random: Random): Fault {
   return { kind, where: random.pick(topology.sites), atMs, forMs: byMs, afterSteps };
 }
 
+/** A crash of one process at one of its events. */
+export interface CrashPoint {
+  kind: 'kill-sidecar' | 'kill-server';
+  where: string;
+  step: number;
+}
+
+/** While messages of a crash plan are on their way, milliseconds. */
+export const crashWindow = { fromMs: startMs, toMs: startMs + 2_000 };
+
+/** The same messages in a shorter time, and one crash; without a point none. */
+export function crashPlan(plan: Plan, point: CrashPoint | undefined): Plan {
+  const bursts = plan.bursts.map((burst) => ({ ...burst, atMs: startMs + (burst.atMs - startMs) / 4 }));
+  const { fromMs: atMs } = crashWindow;
+  const faults = point === undefined ? [] : [{ ...point, atMs, forMs: 300, afterSteps: point.step }];
+  return { ...plan, bursts, faults };
+}
+
 /** One line per thing that matters, for people. */
 export function describePlan(plan: Plan): string[] {
   const { topology, bursts, faults, latencyMs } = plan;

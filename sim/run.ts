@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Finding, Job, JobResult } from './batch.ts';
+import type { CrashPoint } from './plan.ts';
 import type { Variant } from './variants.ts';
 
 export interface SimulationOptions {
@@ -21,6 +22,8 @@ export interface Summary {
   events: number;
   messages: number;
   faults: number;
+  /** most timers, subscriptions, requests and unsent messages that one sidecar held at once */
+  mostHeld: number;
   /** simulated hours */
   hours: number;
   seconds: number;
@@ -30,6 +33,31 @@ export interface Summary {
 
 const jobSize = 10;
 
+/** The messages of one seed, once for each event of each process: it is killed there. Every `stride`-th of them. */
+export async function sweep({ seed, stride = 1 }: { seed: number; stride?: number }): Promise<Summary> {
+  const beganMs = performance.now();
+  const common = { firstSeed: seed, count: 1, variant: 'none', isTraced: false } as const;
+  const measured: JobResult[] = [];
+  await work([{ ...common, crashes: [noCrash] }], measured, () => false);
+  const points = Object.entries(measured[0]?.steps ?? {})
+    .flatMap(([process, steps]) => crashPoints(process, steps))
+    .filter((_, index) => index % stride === 0);
+  const jobs: Job[] = [];
+  while (points.length > 0) jobs.push({ ...common, crashes: points.splice(0, jobSize) });
+  const results: JobResult[] = [];
+  await inThreads(jobs, results, () => false, availableParallelism());
+  return summaryOf(results, (performance.now() - beganMs) / 1_000);
+}
+
+/** nobody bears this name */
+const noCrash: CrashPoint = { kind: 'kill-sidecar', where: '', step: 1 };
+
+function crashPoints(process: string, steps: number): CrashPoint[] {
+  const [where = '', part = ''] = process.split(' ');
+  const kind = part === 'server' ? 'kill-server' : 'kill-sidecar';
+  return Array.from({ length: steps }, (_, index) => ({ kind, where, step: index + 1 }));
+}
+
 /** Seeds `seed` to `seed + schedules - 1`. */
 export async function simulate(options: SimulationOptions): Promise<Summary> {
   const { threads = availableParallelism(), stopAtFirst = false } = options;
@@ -37,9 +65,13 @@ export async function simulate(options: SimulationOptions): Promise<Summary> {
   const jobs = jobsOf(options);
   const results: JobResult[] = [];
   const isOver = (): boolean => stopAtFirst && results.some(({ findings }) => findings.length > 0);
+  await inThreads(jobs, results, isOver, threads);
+  return summaryOf(results, (performance.now() - beganMs) / 1_000);
+}
+
+async function inThreads(jobs: Job[], results: JobResult[], isOver: () => boolean, threads: number): Promise<void> {
   const count = Math.min(threads, jobs.length);
   await Promise.all(Array.from({ length: count }, () => work(jobs, results, isOver)));
-  return summaryOf(results, (performance.now() - beganMs) / 1_000);
 }
 
 function jobsOf({ schedules, seed, variant = 'none', isTraced = false }: SimulationOptions): Job[] {
@@ -78,6 +110,7 @@ function summaryOf(results: readonly JobResult[], seconds: number): Summary {
     events: sum(({ events }) => events),
     messages: sum(({ messages }) => messages),
     faults: sum(({ faults }) => faults),
+    mostHeld: Math.max(0, ...results.map(({ mostHeld }) => mostHeld)),
     hours: sum(({ virtualMs }) => virtualMs) / 3_600_000,
     seconds,
     findings: results.flatMap(({ findings }) => findings).sort((a, b) => a.seed - b.seed),

@@ -8,7 +8,7 @@ import type { StreamHooks } from './broker/stream.ts';
 import { Leaf } from './leaf.ts';
 import { Ledger, type Violation } from './ledger.ts';
 import { Nemesis } from './nemesis.ts';
-import { drawPlan, type Plan } from './plan.ts';
+import { crashWindow, drawPlan, type Plan } from './plan.ts';
 import { Random } from './random.ts';
 import { enterRealm } from './realm.ts';
 import { labelOf, Scheduler } from './scheduler.ts';
@@ -25,6 +25,9 @@ export interface Verdict {
   messages: number;
   faults: number;
   virtualMs: number;
+  mostHeld: number;
+  /** events of each process while messages of a crash plan are on their way */
+  steps: Record<string, number>;
 }
 
 export interface RunOptions {
@@ -38,6 +41,7 @@ const checkEvery = 64;
 const maxHeld = 2_000;
 const publishLabel = labelOf('publish');
 const consumeLabel = labelOf('consume');
+const countLabel = labelOf('count');
 const encoder = new TextEncoder();
 
 export function planOf(seed: number): Plan {
@@ -58,7 +62,9 @@ class Schedule {
   readonly #leafs = new Map<string, Leaf>();
   readonly #nemesis: Nemesis;
   readonly #published = new Map<string, number>();
+  readonly #steps: Record<string, number> = {};
   #isPublishing = true;
+  #mostHeld = 0;
 
   constructor(plan: Plan, options: RunOptions) {
     this.#plan = plan;
@@ -99,7 +105,8 @@ class Schedule {
     }
     const { captured: messages, violations } = this.#ledger;
     const { hash, steps: events, nowMs: virtualMs } = scheduler;
-    return { plan: this.#plan, violations, hash, events, messages, faults: this.#nemesis.struck, virtualMs };
+    const counts = { events, messages, faults: this.#nemesis.struck, virtualMs, mostHeld: this.#mostHeld };
+    return { plan: this.#plan, violations, hash, ...counts, steps: this.#steps };
   }
 
   #play(): void {
@@ -113,6 +120,8 @@ class Schedule {
     }
     for (const fault of faults) this.#nemesis.plan(fault);
     if (isGroupTight) this.#consumeSoon();
+    this.#scheduler.at(crashWindow.fromMs, null, countLabel, () => this.#countSteps(-1));
+    this.#scheduler.at(crashWindow.toMs, null, countLabel, () => this.#countSteps(1));
     const endMs = Math.max(0, ...bursts.map(({ atMs }) => atMs));
     this.#runUntil(endMs + 1, () => this.#scheduler.nowMs > endMs);
     this.#isPublishing = false;
@@ -242,8 +251,17 @@ class Schedule {
     return left.join('; ');
   }
 
+  #countSteps(sign: 1 | -1): void {
+    for (const { sidecar, broker } of this.#sites.values()) {
+      for (const process of [sidecar, broker.process]) {
+        if (process !== undefined) this.#steps[process.name] = (this.#steps[process.name] ?? 0) + sign * process.steps;
+      }
+    }
+  }
+
   #checkMemory(): void {
     for (const site of this.#sites.values()) {
+      this.#mostHeld = Math.max(this.#mostHeld, site.held);
       if (site.held > maxHeld) this.#ledger.note('memory', `${site.name} holds ${site.held} timers and requests`);
     }
   }

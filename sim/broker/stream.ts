@@ -209,8 +209,7 @@ export class Stream {
   #store(packet: Packet): number {
     const subject = this.#transformed(packet.subject);
     if (headerValue(packet.headers, 'Nats-Rollup') === 'sub') {
-      const before = this.last(subject);
-      if (before !== undefined) this.remove(before.seq);
+      for (const before of [...this.#messages.values()]) if (before.subject === subject) this.remove(before.seq);
     }
     this.lastSeq += 1;
     const { headers, data } = packet;
