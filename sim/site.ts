@@ -208,7 +208,6 @@ export class Site {
       keys: {
         signKey: keyName,
         wrapKey: '',
-        macKey,
         sign: signerNamed(keyName),
         unwrap: () => Promise.reject(new Error('no keys are simulated')),
       },

@@ -66,7 +66,6 @@ export const context = {
   /** what a securekey derives */
   terminalSign: 'mbus/1/terminal-sign',
   terminalWrap: 'mbus/1/terminal-wrap',
-  terminalMarker: 'mbus/1/terminal-marker',
   /** what a topic's root secret derives for a ticket */
   ticketSeal: 'mbus/1/ticket-x25519',
   ticketSign: 'mbus/1/ticket-ed25519',

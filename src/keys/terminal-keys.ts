@@ -1,6 +1,6 @@
 /**
- * What a terminal's securekey derives: a signing pair (proofs, manifests, receipts), a pair that answers of the key
- * service are wrapped to, and the MAC key of its markers. Each has a label of its own, so none tells of another.
+ * What a terminal's securekey derives: a signing pair (proofs, manifests, receipts), and a pair that answers of the key
+ * service are wrapped to. Each has a label of its own, so neither tells of the other.
  *
  * The securekey stays in a 0600 file at the terminal; only the two public keys leave it. Nothing here prints a secret.
  */
@@ -15,8 +15,6 @@ export interface TerminalKeys {
   readonly signKey: string;
   /** X25519 public key, base64url */
   readonly wrapKey: string;
-  /** 32 bytes for the MAC of this terminal's markers */
-  readonly macKey: Uint8Array;
   /** 64 bytes of Ed25519 over the context and the bytes; may be passed on as a SignFn */
   readonly sign: SignFn;
   /** Opens what was wrapped to wrapKey with the same info. @throws E_ENVELOPE_BAD */
@@ -34,28 +32,21 @@ export function deriveTerminalKeys(securekey: Uint8Array): TerminalKeys {
   const none = Buffer.alloc(0);
   const signPrivate = privateKeyOf('ed25519', hkdf(securekey, none, context.terminalSign, KEY_BYTES));
   const wrapRaw = hkdf(securekey, none, context.terminalWrap, KEY_BYTES);
-  return new DerivedKeys(signPrivate, wrapRaw, hkdf(securekey, none, context.terminalMarker, KEY_BYTES));
+  return new DerivedKeys(signPrivate, wrapRaw);
 }
 
 class DerivedKeys implements TerminalKeys {
   readonly signKey: string;
   readonly wrapKey: string;
   readonly sign: SignFn;
-  readonly #macKey: Uint8Array;
   readonly #wrapRaw: Uint8Array;
   #wrapPrivate: Promise<HpkePrivateKey> | undefined;
 
-  constructor(signPrivate: KeyObject, wrapRaw: Uint8Array, macKey: Uint8Array) {
+  constructor(signPrivate: KeyObject, wrapRaw: Uint8Array) {
     this.signKey = publicBytesOf(signPrivate).toString('base64url');
     this.wrapKey = publicBytesOf(privateKeyOf('x25519', wrapRaw)).toString('base64url');
     this.sign = signerOf(signPrivate);
     this.#wrapRaw = wrapRaw;
-    this.#macKey = macKey;
-  }
-
-  // behind a getter, so that a printed or serialized object shows public keys only
-  get macKey(): Uint8Array {
-    return this.#macKey;
   }
 
   async unwrap(wrapped: Uint8Array, info: Uint8Array): Promise<Buffer> {

@@ -1,6 +1,6 @@
 /**
- * Every structure of the wire from fixed keys and values, as hex. HPKE's encapsulated key is random by nature, so it is
- * an input here, with the secret that it gives.
+ * Every structure of the wire from fixed keys and values, as hex, with the keys and names that are needed to read it. HPKE's
+ * encapsulated key is random by nature, so it is an input here, with the secret that it gives.
  */
 import {
   encodeBody,
@@ -12,11 +12,13 @@ import {
   signerOf,
   signManifest,
   signReceipt,
+  signRelease,
   toPublicKey,
 } from '../../src/envelope/index.ts';
 import { deriveTicket } from '../../src/keys/derive.ts';
 import { deriveTerminalKeys, privateKeyOf } from '../../src/keys/index.ts';
 import { publicBytesOf } from '../../src/keys/key-objects.ts';
+import { signRecord } from '../../src/routing/records.ts';
 import { seal } from '../../src/sealing/seal.ts';
 import { envelopeId, fixedBytes, flow, ids, manifestOf, messagesOf, receiptOf } from './envelopes.ts';
 
@@ -67,11 +69,24 @@ export async function buildVectors(enc: Buffer, exportSecret: Buffer): Promise<V
   const marker = encodeMarker({ flow, floor: 4, ...sets }, vectorInputs.macKey, 'trade@risk');
   const head = { hopLimit: 8, path: [ids.origin], shun: [], destinations: [ids.destination] };
   const frame = encodeFrame({ kind: 'envelope', ...head, manifest, sealed });
+  const range = { first: 10, last: 1_200 };
+  const release = signRelease(
+    { customerId: ids.customer, flow, terminalId: ids.origin, destinationId: ids.destination, ...range },
+    terminal.sign,
+  );
+  const links = [{ linkId: ids.group, isDegraded: true, extraMilli: 1_500, rttMs: 42 }];
+  const spoken = { customerId: ids.customer, terminalId: ids.origin, sequence: 77 };
+  const linkState = signRecord({ kind: 'links', ...spoken, links }, terminal.sign);
   const halves = { signSeed: sealing.signSeed, sealKey: sealing.sealKey, openKey: opening.openKey };
-  const structures = { certificate, body, sealed, manifest, receipt, marker, frame };
+  const structures = { certificate, body, sealed, manifest, receipt, marker, frame, release, linkState };
   const { signKey, wrapKey } = terminal;
+  const { root, ticketId, password, securekey, macKey } = vectorInputs;
+  const serviceKeyRaw = publicBytesOf(privateKeyOf('ed25519', vectorInputs.serviceSeed));
+  const inputs = { root, ticketId, password, securekey, macKey, serviceKey: serviceKeyRaw, envelopeId };
+  const names = { customer: ids.customer, topicId: ids.topic, origin: ids.origin, destination: ids.destination };
+  const texts = { ...names, group: ids.group, incarnation: flow.incarnation, topic: 'trade', stream: 'trade@risk' };
   const given = { enc: enc.toString('hex'), exportSecret: exportSecret.toString('hex') };
-  return { ...given, ...hexOf({ ...halves, ...structures }), signKey, wrapKey };
+  return { ...texts, ...given, ...hexOf({ ...inputs, ...halves, ...structures }), signKey, wrapKey };
 }
 
 function hexOf(parts: Record<string, Uint8Array>): Record<string, string> {
