@@ -21,6 +21,7 @@ export function statusText(status: Status): string {
     linksTable(reported, nameOf),
     topicsTable(reported, nameOf),
     groupsTable(reported, nameOf),
+    limitsTable(reported, nameOf),
     status.draining.length === 0 ? '' : `draining: ${status.draining.join(', ')}`,
     status.forgotten.length === 0 ? '' : `forgotten: ${status.forgotten.join(', ')}`,
     status.revoked.length === 0 ? '' : `revoked: ${status.revoked.join(', ')}`,
@@ -82,11 +83,30 @@ function groupsTable(reported: readonly Reported[], nameOf: (id: string | null) 
       String(group.outgoing),
       String(group.pending),
       String(group.unacked),
+      String(group.dead),
       nameOf(group.assigned),
-      group.reason || '-',
+      [group.reason, group.dropped > 0 ? `${group.dropped} dropped` : ''].filter(Boolean).join('; ') || '-',
     ]),
   );
-  return rowsOrNothing(['GROUP', 'AT', 'TO SEND', 'WAITING', 'UNACKED', 'SERVED BY', 'WHY'], rows.sort(byFirstCells));
+  return rowsOrNothing(
+    ['GROUP', 'AT', 'TO SEND', 'WAITING', 'UNACKED', 'DEAD', 'SERVED BY', 'WHY'],
+    rows.sort(byFirstCells),
+  );
+}
+
+const limitNames = { capture: 'topic', group: 'group', deadLetters: 'dead letters', transit: 'transit' } as const;
+
+/** Streams from 80 % of their limit on. */
+function limitsTable(reported: readonly Reported[], nameOf: (id: string | null) => string): string {
+  const rows = reported.flatMap(({ site, report }) =>
+    report.limits.map(({ kind, id, bytes, maxBytes, heldBy }) => [
+      `${limitNames[kind]} ${nameOf(id)}`,
+      site,
+      `${Math.floor((100 * bytes) / maxBytes)} % of ${bytesText(maxBytes)}`,
+      heldBy || '-',
+    ]),
+  );
+  return rowsOrNothing(['NEARLY FULL', 'AT', 'USED', 'HELD BY'], rows.sort(byFirstCells));
 }
 
 function problems(status: Status, reported: readonly Reported[]): string[] {

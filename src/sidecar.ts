@@ -353,6 +353,7 @@ class Sidecar {
       routes: parts.flatMap((part) => part.routes).slice(0, maxRoutes),
       groups: parts.flatMap((part) => part.groups),
       topics: parts.flatMap((part) => part.topics),
+      limits: parts.flatMap((part) => part.limits),
       apps: this.#applyResult.apps.map((app) => ({ ...app, isReady: true })),
       problems: this.#problems(),
       sealed: [...this.#terminals.values()].flatMap((terminal) => terminal.sealed).slice(0, maxSealedTickets),

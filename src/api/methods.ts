@@ -118,8 +118,24 @@ export const siteReportSchema = z.strictObject({
       deadBytes: z.number().int().default(0),
       /** sent to a terminal and not receipted yet, messages at most */
       awaited: z.array(z.strictObject({ terminalId: id, messages: z.number().int() })).default([]),
+      /** onFull dropOldest: dropped here since the sidecar started; may be too low */
+      dropped: z.number().int().default(0),
     }),
   ),
+  /** streams that are at least 80 % full */
+  limits: z
+    .array(
+      z.strictObject({
+        kind: z.enum(['capture', 'group', 'deadLetters', 'transit']),
+        /** topic of a capture stream, group of its streams, customer of a transit cache */
+        id,
+        bytes: z.number(),
+        maxBytes: z.number(),
+        /** who holds the space, those that hold most first */
+        heldBy: z.string().max(512),
+      }),
+    )
+    .default([]),
   topics: z.array(
     z.strictObject({
       topicId: id,

@@ -170,9 +170,8 @@ export class DeadLetters {
     for await (const letters of this.#selected(group, stream, which)) {
       const living = letters.filter((letter) => letter.header('Mb-Subject') === undefined);
       if (living.length === 0) continue;
-      await relocation.copy(living.map((letter) => toArrival(letter, target, this.#customer.terminalId)));
-      await relocation.settle(always);
-      retried += living.length;
+      const arrivals = living.map((letter) => toArrival(letter, target, this.#customer.terminalId));
+      retried += await relocation.move(arrivals, always);
     }
     return retried;
   }

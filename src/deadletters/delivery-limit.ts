@@ -12,6 +12,7 @@ import type { SnapshotGroup, SnapshotTopic } from '../api/snapshot.ts';
 import { backoffMs } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import type { Flow } from '../envelope/index.ts';
+import { BusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { directGet, natsCall, type StoredMessage } from '../nats/index.ts';
 import { type DeadStream, ensureDeadStream, findDeadStream } from './dead-stream.ts';
@@ -155,10 +156,13 @@ export class DeliveryLimit {
     const relocation = this.#use(await ensureDeadStream(this.#options.jsm, this.limited));
     await relocation.settle(mayDelete);
     for (const batch of inBatches(dead.filter(({ seq }) => !relocation.isCopied(seq)))) {
-      await relocation.copy(batch.map((message) => this.#toMoving(message)));
-      await relocation.settle(mayDelete);
-      for (const { seq } of batch) this.#told.delete(seq);
-      this.#options.onDead(batch.length);
+      const moved = await relocation.move(
+        batch.map((message) => this.#toMoving(message)),
+        mayDelete,
+      );
+      this.#options.onDead(moved);
+      for (const { seq } of batch.slice(0, moved)) this.#told.delete(seq);
+      if (moved < batch.length) throw new BusError('E_STREAM_FULL', `${this.#target?.name} is full`);
     }
   }
 

@@ -59,8 +59,8 @@ export class Relocation {
     return this.#copied?.has(seq) ?? false;
   }
 
-  /** Copies at most 999 messages. After any error call `settle` before the next try. E_STREAM_FULL E_CONFLICT E_NATS E_MARKER_BAD */
-  async copy(messages: readonly Moving[]): Promise<void> {
+  /** Copies at most 999 messages, all or none. E_STREAM_FULL E_CONFLICT E_NATS E_MARKER_BAD */
+  async #copy(messages: readonly Moving[]): Promise<void> {
     const { nc, macKey, flow, target } = this.#options;
     const copied = await this.#list();
     const next = new Set([...copied, ...messages.map(({ seq }) => seq)]);
@@ -85,6 +85,20 @@ export class Relocation {
     }
   }
 
+  /** As many as there is room for, deleted in the source; resolves with their number. E_STREAM_FULL when there is none. */
+  async move(messages: readonly Moving[], mayDelete: (seq: number) => boolean): Promise<number> {
+    try {
+      await this.#copy(messages);
+    } catch (error) {
+      const middle = messages.length >> 1;
+      if (!isBusError(error, 'E_STREAM_FULL') || middle === 0) throw error;
+      const moved = await this.move(messages.slice(0, middle), mayDelete);
+      return moved + (await this.move(messages.slice(middle), mayDelete).catch(noneIfFull));
+    }
+    await this.settle(mayDelete);
+    return messages.length;
+  }
+
   async #list(): Promise<Set<number>> {
     this.#copied ??= await this.#readList();
     return this.#copied;
@@ -104,4 +118,9 @@ export class Relocation {
     for (const [first, last] of received.ranges) for (let seq = first; seq <= last; seq++) seqs.add(seq);
     return seqs;
   }
+}
+
+function noneIfFull(error: unknown): number {
+  if (isBusError(error, 'E_STREAM_FULL')) return 0;
+  throw error;
 }

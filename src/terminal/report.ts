@@ -8,10 +8,14 @@ import type { SnapshotCustomer, SnapshotGroup } from '../api/snapshot.ts';
 import { systemClock } from '../clock.ts';
 import { isBusError } from '../errors.ts';
 import { natsCall } from '../nats/index.ts';
+import { captureLimit, deadLimit, groupLimit, type LimitRow, transitLimit } from './limits.ts';
 import type { Terminal } from './terminal.ts';
 import type { TopicRuntime } from './topic-runtime.ts';
 
-export type TerminalReport = Pick<SiteReport, 'links' | 'routes' | 'groups' | 'topics'>;
+export type TerminalReport = Pick<SiteReport, 'links' | 'routes' | 'groups' | 'topics' | 'limits'>;
+
+/** What a part of the report has come to: rows to show, and streams that are nearly full. */
+interface TopicReport extends Pick<SiteReport, 'groups' | 'topics' | 'limits'> {}
 
 export async function reportTerminal(terminal: Terminal): Promise<TerminalReport> {
   const links = [...terminal.links.values()].map(({ side, session }) => ({
@@ -28,16 +32,18 @@ export async function reportTerminal(terminal: Terminal): Promise<TerminalReport
   const customerId = terminal.customer.id;
   const routes = terminal.routes.table().map(({ nextHop: _, ...row }) => ({ customerId, ...row }));
   const { jsm } = terminal;
-  if (jsm === undefined) return { links, routes, groups: [], topics: [] };
+  if (jsm === undefined) return { links, routes, groups: [], topics: [], limits: [] };
   const rows = await Promise.all([...terminal.topics.values()].map((topic) => reportTopic(jsm, terminal, topic)));
-  return { links, routes, groups: rows.flatMap((row) => row.groups), topics: rows.flatMap((row) => row.topics) };
+  return {
+    links,
+    routes,
+    groups: rows.flatMap((row) => row.groups),
+    topics: rows.flatMap((row) => row.topics),
+    limits: [...rows.flatMap((row) => row.limits), ...(await transitLimit(terminal))],
+  };
 }
 
-async function reportTopic(
-  jsm: JetStreamManager,
-  terminal: Terminal,
-  runtime: TopicRuntime,
-): Promise<Pick<SiteReport, 'groups' | 'topics'>> {
+async function reportTopic(jsm: JetStreamManager, terminal: Terminal, runtime: TopicRuntime): Promise<TopicReport> {
   const { topic } = runtime;
   const capture =
     runtime.captureName === null ? null : await quietly(() => jsm.streams.info(runtime.captureName ?? ''));
@@ -55,7 +61,12 @@ async function reportTopic(
             isReady: runtime.isReady,
           },
         ];
-  return { groups: groups.filter((row) => row !== null), topics };
+  const nearlyFull = capture === null ? [] : ((await quietly(() => captureLimit(jsm, runtime, capture))) ?? []);
+  return {
+    groups: groups.flatMap(({ row }) => row ?? []),
+    topics,
+    limits: [...nearlyFull, ...groups.flatMap(({ limits }) => limits)],
+  };
 }
 
 async function reportGroup(
@@ -64,30 +75,42 @@ async function reportGroup(
   runtime: TopicRuntime,
   group: SnapshotGroup,
   lastSeq: number,
-): Promise<SiteReport['groups'][number] | null> {
-  const dead = await reportDead(terminal, runtime, group);
-  const ids = { topicId: runtime.topic.id, groupId: group.id, ...dead };
+): Promise<{ row: SiteReport['groups'][number] | null; limits: LimitRow[] }> {
+  const { letters } = terminal;
+  const { topic } = runtime;
+  const tally = letters === undefined ? null : await quietly(() => letters.tally({ topic, group }));
+  const dead = { dead: tally?.messages ?? 0, deadBytes: tally?.bytes ?? 0 };
+  const limits = tally === null ? [] : await deadLimit(group, tally.bytes, tally.maxBytes);
+  terminal.showDead(group.id, dead.dead);
+  const ids = { topicId: topic.id, groupId: group.id, ...dead, dropped: terminal.droppedOf(group.id) };
   if (group.terminals.includes(terminal.customer.terminalId)) {
-    const stream = runtime.topic.scope === 'lan' ? runtime.topic.name : `${runtime.topic.name}@${group.name}`;
-    const consumer = await quietly(() => jsm.consumers.info(stream, group.name));
-    if (consumer === null) return null;
-    const { num_pending: pending, num_ack_pending: unacked } = consumer;
-    return {
-      ...ids,
-      outgoing: 0,
-      pending,
-      unacked,
-      assigned: terminal.customer.terminalId,
-      reason: terminal.groupReason(runtime.topic.id, group.id),
-      awaited: terminal.movingTo(group.id),
-    };
+    const here = await reportHere(jsm, terminal, runtime, group);
+    if (here === null) return { row: null, limits };
+    return { row: { ...ids, ...here.row }, limits: [...limits, ...here.limits] };
   }
   const progress = runtime.progress(group.id);
-  if (progress === null) return dead.dead === 0 ? null : { ...ids, ...nothing };
+  if (progress === null) return { row: dead.dead === 0 ? null : { ...ids, ...nothing }, limits };
   const outgoing = Math.max(0, lastSeq - progress.floor);
   const reason = outgoing > 0 ? (barredReason(terminal.customer, progress.terminalId) ?? progress.reason) : '';
   const { terminalId: assigned, awaited } = progress;
-  return { ...ids, outgoing, pending: 0, unacked: 0, assigned, reason, awaited };
+  return { row: { ...ids, ...nothing, outgoing, assigned, reason, awaited }, limits };
+}
+
+const nothing = { outgoing: 0, pending: 0, unacked: 0, assigned: null, reason: '', awaited: [] };
+
+/** A group with consumers here. */
+async function reportHere(jsm: JetStreamManager, terminal: Terminal, { topic }: TopicRuntime, group: SnapshotGroup) {
+  const name = topic.scope === 'lan' ? topic.name : `${topic.name}@${group.name}`;
+  const consumer = await quietly(() => jsm.consumers.info(name, group.name));
+  if (consumer === null) return null;
+  const { num_pending: pending, num_ack_pending: unacked } = consumer;
+  const assigned = terminal.customer.terminalId;
+  const reason = terminal.groupReason(topic.id, group.id);
+  const row = { ...nothing, pending, unacked, assigned, reason, awaited: terminal.movingTo(group.id) };
+  const stream = topic.scope === 'lan' ? null : await quietly(() => jsm.streams.info(name));
+  if (stream === null) return { row, limits: [] };
+  if (group.onFull === 'dropOldest') terminal.sampleDrops(group.id, stream, consumer);
+  return { row, limits: await groupLimit(group, stream, consumer) };
 }
 
 /** Why nothing of the customer goes to that terminal, whatever the links do. */
@@ -96,17 +119,6 @@ function barredReason(customer: SnapshotCustomer, terminalId: string | null): st
   if (customer.frozen === 'revoked') return 'this terminal is revoked';
   const assigned = customer.terminals.find(({ id }) => id === terminalId);
   return assigned?.isRevoked ? `terminal ${assigned.site} is revoked` : undefined;
-}
-
-const nothing = { outgoing: 0, pending: 0, unacked: 0, assigned: null, reason: '', awaited: [] };
-
-async function reportDead(
-  { letters }: Terminal,
-  { topic }: TopicRuntime,
-  group: SnapshotGroup,
-): Promise<{ dead: number; deadBytes: number }> {
-  const tally = letters === undefined ? null : await quietly(() => letters.tally({ topic, group }));
-  return { dead: tally?.messages ?? 0, deadBytes: tally?.bytes ?? 0 };
 }
 
 async function quietly<T>(call: () => Promise<T>): Promise<T | null> {

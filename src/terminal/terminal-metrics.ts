@@ -5,6 +5,7 @@ export interface TerminalMetrics {
   messagesSent: Counter<'topic'>;
   envelopesSent: Counter<'topic'>;
   bytesSent: Counter<'topic'>;
+  messagesDropped: Counter<'topic' | 'group'>;
   deadLetters: Counter<'topic' | 'group' | 'reason'>;
   deadLettersHeld: Gauge<'customer' | 'topic' | 'group'>;
   messagesStored: Counter<'topic' | 'group'>;
@@ -48,6 +49,11 @@ export function createTerminalMetrics(registry: Registry): TerminalMetrics {
     messagesSent: counter('mbus_messages_sent_total', 'Messages handed to links, repeats included', ['topic']),
     envelopesSent: counter('mbus_envelopes_sent_total', 'Envelopes handed to links, repeats included', ['topic']),
     bytesSent: counter('mbus_sent_bytes_total', 'Bytes of frames handed to links', ['topic']),
+    messagesDropped: counter(
+      'mbus_messages_dropped_total',
+      'Messages that groups with onFull dropOldest dropped here',
+      ['topic', 'group'],
+    ),
     deadLetters: counter('mbus_dead_letters_total', 'Messages put to the dead letters of their group, by reason', [
       'topic',
       'group',

@@ -5,7 +5,7 @@
  * `configure` brings it in line with a snapshot. A topic that cannot be brought in line is a problem of that topic alone:
  * it is reported, tried again, and the others go on.
  */
-import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import { type ConsumerInfo, type JetStreamManager, jetstreamManager, type StreamInfo } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { ControlClient } from '../api/methods.ts';
 import type { Snapshot, SnapshotCustomer, SnapshotTopic } from '../api/snapshot.ts';
@@ -22,6 +22,7 @@ import { createOpener, createSealer, type Opener, type Sealer, type TicketUsage 
 import type { LinkSide, SiteServer } from '../site/index.ts';
 import type { LinkSession } from '../transit/index.ts';
 import { Carrying } from './carrying.ts';
+import { Drops } from './drops.ts';
 import { Inbound } from './inbound.ts';
 import { Letters } from './letters.ts';
 import { Links } from './links.ts';
@@ -75,6 +76,7 @@ export class Terminal {
   readonly #topics = new Map<string, TopicRuntime>();
   readonly #problems = new Map<string, Problem>();
   readonly #losses: Losses;
+  readonly #drops: Drops;
   #leftOvers: string[] = [];
   #quarantined = 0;
   #customer: SnapshotCustomer;
@@ -111,6 +113,7 @@ export class Terminal {
     });
     this.#routes.onChange(() => this.#queueTick());
     this.#losses = this.#createLosses();
+    this.#drops = new Drops((id, messages) => metrics.messagesDropped.inc(this.#groupLabels(id), messages));
   }
 
   get customer(): SnapshotCustomer {
@@ -154,6 +157,24 @@ export class Terminal {
     const { groups, letters, opener } = this.#parts ?? {};
     const reasons = [groups?.reasonOf(groupId), letters?.problemOf(groupId), opener?.waitingReason(topicId)];
     return reasons.filter(Boolean).join('; ');
+  }
+
+  /** Messages of the group that were dropped here because its stream was full. */
+  droppedOf(groupId: string): number {
+    return this.#drops.of(groupId);
+  }
+
+  /** How many dead letters of the group are here, for the metric. */
+  showDead(groupId: string, messages: number): void {
+    const labels = { customer: this.#customer.name, ...this.#groupLabels(groupId) };
+    this.#options.metrics.deadLettersHeld.set(labels, messages);
+  }
+
+  /** Looks at a group that drops its oldest. */
+  sampleDrops(groupId: string, { state }: StreamInfo, { delivered, num_pending: pending }: ConsumerInfo): void {
+    const { stream_seq, consumer_seq } = delivered;
+    const { first_seq: first, last_seq: last } = state;
+    this.#drops.sample(groupId, { delivered: stream_seq, deliveries: consumer_seq, first, last, pending });
   }
 
   /** Undefined until it has started. */
@@ -434,6 +455,7 @@ export class Terminal {
   }
 
   readonly #countStored = (_topicId: string, groupId: string, messages: number): void => {
+    this.#drops.noteMarker(groupId);
     this.#options.metrics.messagesStored.inc(this.#groupLabels(groupId), messages);
   };
 

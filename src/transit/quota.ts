@@ -41,6 +41,11 @@ export class Quota {
     this.#add(flow, -Math.max(bytes, leastCharge));
   }
 
+  /** Flows with what they hold, those that hold most first. */
+  largest(): [flow: string, bytes: number][] {
+    return [...this.#byFlow].sort(([, a], [, b]) => b - a);
+  }
+
   #add(flow: string, charge: number): void {
     const ofFlow = (this.#byFlow.get(flow) ?? 0) + charge;
     if (ofFlow > 0) this.#byFlow.set(flow, ofFlow);

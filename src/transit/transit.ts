@@ -114,6 +114,15 @@ export class Transit {
     return this.#quota.usedBytes;
   }
 
+  get maxBytes(): number {
+    return this.#quota.maxBytes;
+  }
+
+  /** Who holds the space, those that hold most first. */
+  holders(): { originId: string; terminalIds: string[]; bytes: number }[] {
+    return this.#quota.largest().map(([key, bytes]) => ({ ...partiesOf(key), bytes }));
+  }
+
   /** Resolves when the cache holds it for every destination. E_CACHE_FULL E_NATS */
   async take(passage: Passage): Promise<void> {
     const index = this.#indexOf(passage);
@@ -226,4 +235,10 @@ export class Transit {
 /** One flow to the same groups at the same terminals. */
 function quotaKey(index: CacheIndex): string {
   return `${flowKey(index)} ${index.assignments.map(({ groupId, terminalId }) => groupId + terminalId).sort()}`;
+}
+
+function partiesOf(key: string): { originId: string; terminalIds: string[] } {
+  const [flow = '', assignments = ''] = key.split(' ');
+  const terminalIds = assignments.split(',').map((each) => each.slice(each.length / 2));
+  return { originId: flow.split('/')[0] ?? '', terminalIds: [...new Set(terminalIds)] };
 }
