@@ -1,26 +1,25 @@
 /**
- * Counts what groups with `onFull: dropOldest` have dropped. nats-server says how far it has delivered and how often, and
- * which message is its oldest: sequences that it passed over without delivering them, and that are no markers, were
- * dropped. Deliveries that were repeated hide as many drops, so the count may be too low and is never too high.
+ * Counts what groups with `onFull: dropOldest` have dropped: what came into the stream, is no marker, was not delivered
+ * and does not wait. Deliveries that were repeated hide as many drops, so the count may be too low and is never too high;
+ * what two looks in a row agree on counts, because nothing is looked at in the same instant.
  */
 export interface DropSample {
-  /** highest sequence delivered */
-  delivered: number;
+  /** newest sequence in the stream */
+  last: number;
   /** deliveries so far, repeats included */
   deliveries: number;
-  /** oldest and newest sequence in the stream */
-  first: number;
-  last: number;
   /** messages not yet delivered */
   pending: number;
 }
 
 interface Account {
-  passed: number;
-  deliveries: number;
-  /** passed over, not delivered, no markers; negative while markers or repeats are counted ahead */
-  balance: number;
+  /** sequences that were neither delivered nor waited at the first look */
+  base: number;
+  /** markers written since */
+  markers: number;
   dropped: number;
+  /** not counted yet, at the last look */
+  seen: number;
 }
 
 export class Drops {
@@ -35,7 +34,7 @@ export class Drops {
   /** A marker was written to the group's stream: its sequence is no message. */
   noteMarker(groupId: string): void {
     const account = this.#accounts.get(groupId);
-    if (account !== undefined) account.balance -= 1;
+    if (account !== undefined) account.markers += 1;
   }
 
   /** Dropped since this process began. */
@@ -43,20 +42,18 @@ export class Drops {
     return this.#accounts.get(groupId)?.dropped ?? 0;
   }
 
-  sample(groupId: string, { delivered, deliveries, first, last, pending }: DropSample): void {
-    const passed = Math.max(delivered, first - 1);
+  sample(groupId: string, { last, deliveries, pending }: DropSample): void {
+    const missing = last - deliveries - pending;
     const account = this.#accounts.get(groupId);
     if (account === undefined) {
-      // of what is still to be passed, all that is no message
-      this.#accounts.set(groupId, { passed, deliveries, balance: Math.min(0, pending - (last - passed)), dropped: 0 });
+      this.#accounts.set(groupId, { base: missing, markers: 0, dropped: 0, seen: 0 });
       return;
     }
-    account.balance += passed - account.passed - (deliveries - account.deliveries);
-    account.passed = passed;
-    account.deliveries = deliveries;
-    const news = account.balance - account.dropped;
-    if (news <= 0) return;
-    account.dropped += news;
-    this.#count(groupId, news);
+    const news = Math.max(0, missing - account.base - account.markers - account.dropped);
+    const agreed = Math.min(news, account.seen);
+    account.seen = news - agreed;
+    if (agreed === 0) return;
+    account.dropped += agreed;
+    this.#count(groupId, agreed);
   }
 }

@@ -101,13 +101,13 @@ const nothing = { outgoing: 0, pending: 0, unacked: 0, assigned: null, reason: '
 /** A group with consumers here. */
 async function reportHere(jsm: JetStreamManager, terminal: Terminal, { topic }: TopicRuntime, group: SnapshotGroup) {
   const name = topic.scope === 'lan' ? topic.name : `${topic.name}@${group.name}`;
+  const stream = topic.scope === 'lan' ? null : await quietly(() => jsm.streams.info(name));
   const consumer = await quietly(() => jsm.consumers.info(name, group.name));
   if (consumer === null) return null;
   const { num_pending: pending, num_ack_pending: unacked } = consumer;
   const assigned = terminal.customer.terminalId;
   const reason = terminal.groupReason(topic.id, group.id);
   const row = { ...nothing, pending, unacked, assigned, reason, awaited: terminal.movingTo(group.id) };
-  const stream = topic.scope === 'lan' ? null : await quietly(() => jsm.streams.info(name));
   if (stream === null) return { row, limits: [] };
   if (group.onFull === 'dropOldest') terminal.sampleDrops(group.id, stream, consumer);
   return { row, limits: await groupLimit(group, stream, consumer) };

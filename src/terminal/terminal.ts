@@ -172,9 +172,7 @@ export class Terminal {
 
   /** Looks at a group that drops its oldest. */
   sampleDrops(groupId: string, { state }: StreamInfo, { delivered, num_pending: pending }: ConsumerInfo): void {
-    const { stream_seq, consumer_seq } = delivered;
-    const { first_seq: first, last_seq: last } = state;
-    this.#drops.sample(groupId, { delivered: stream_seq, deliveries: consumer_seq, first, last, pending });
+    this.#drops.sample(groupId, { last: state.last_seq, deliveries: delivered.consumer_seq, pending });
   }
 
   /** Undefined until it has started. */

@@ -32,10 +32,14 @@ customers:
       - name: order
         groups:
           - {name: book, terminals: [frankfurt], maxBytes: ${256 * kibibyte}}
+      - name: news
+        groups:
+          - {name: wall, terminals: [frankfurt], maxBytes: ${64 * kibibyte}, onFull: dropOldest}
     apps:
-      - {name: exchange,    terminal: tokyo,     publish: [trade, order]}
+      - {name: exchange,    terminal: tokyo,     publish: [trade, order, news]}
       - {name: risk-engine, terminal: frankfurt, consume: [trade@risk]}
       - {name: book,        terminal: frankfurt, consume: [order@book]}
+      - {name: wall,        terminal: frankfurt, consume: [news@wall]}
 `);
 const link = { customer: 'acme', a: 'tokyo', b: 'frankfurt' };
 
@@ -44,6 +48,12 @@ async function waiting(topic: string): Promise<{ outgoing: number; reason: strin
   const groups = sites.find(({ name }) => name === 'tokyo')?.report?.groups ?? [];
   const found = groups.find(({ topicId }) => names[topicId]?.endsWith(topic));
   return { outgoing: found?.outgoing ?? 0, reason: found?.reason ?? '' };
+}
+
+/** What a site says of its streams that are nearly full. */
+async function nearlyFull(site: string): Promise<{ kind: string; heldBy: string }[]> {
+  const { sites } = await labStatus(lab().dir);
+  return sites.find(({ name }) => name === site)?.report?.limits ?? [];
 }
 
 test('a full group stream holds messages back at their origin, says why, and takes them once there is room', async () => {
@@ -64,6 +74,11 @@ test('a full group stream holds messages back at their origin, says why, and tak
       return outgoing > 200 && /full|maximum bytes/i.test(reason);
     },
     30_000,
+  );
+  await until('frankfurt says who holds the space', async () =>
+    (await nearlyFull('frankfurt')).some(
+      ({ kind, heldBy }) => kind === 'group' && /consumers of book \(\d+ waiting/.test(heldBy),
+    ),
   );
   // the topic beside it is not held back
   const beside = new Ledger();
@@ -91,6 +106,11 @@ test('a full capture stream refuses its publisher, drops nothing, and takes more
   await until('the publisher is refused', () => ledger.refused.size > 0, 20_000);
   await publisher.stop();
   expect(new Set(ledger.refused.values())).toEqual(new Set([10077]));
+  await until('tokyo says who holds the space', async () =>
+    (await nearlyFull('tokyo')).some(
+      ({ kind, heldBy }) => kind === 'capture' && /^risk \(\d+ messages\)$/.test(heldBy),
+    ),
+  );
   await labRestore(lab().dir, link);
   const consumer = await startConsumer(lab(), 'acme/risk-engine', 'trade@risk', ledger);
   expect(await ledger.settle()).toEqual({ lost: [], doubled: [], changed: [] });
@@ -105,6 +125,30 @@ test('a full capture stream refuses its publisher, drops nothing, and takes more
   );
   await nc.close();
   await consumer.stop();
+});
+
+test('a group that drops its oldest keeps the newest, and says how many it dropped', async () => {
+  const count = 200;
+  const nc = await lab().connect('acme/exchange');
+  for (let n = 0; n < count; n++) await jetstream(nc).publish('news.x', Buffer.alloc(2_000, n));
+  await nc.close();
+  await until('all of it has gone to frankfurt', async () => (await waiting('news')).outgoing === 0, 20_000);
+  const far = await lab().connect('acme/wall');
+  const consumer = await jetstream(far).consumers.get('news@wall', 'wall');
+  const got: number[] = [];
+  for (let message = await consumer.next(); message !== null; message = await consumer.next({ expires: 2_000 })) {
+    got.push(message.data[0] ?? -1);
+    message.ack();
+  }
+  await far.close();
+  expect(got.length).toBeGreaterThan(10);
+  expect(got).toEqual(Array.from({ length: got.length }, (_, n) => count - got.length + n));
+  const dropped = async (): Promise<number> => {
+    const { sites, names } = await labStatus(lab().dir);
+    const rows = sites.find(({ name }) => name === 'frankfurt')?.report?.groups ?? [];
+    return rows.find(({ groupId }) => names[groupId]?.endsWith('news@wall'))?.dropped ?? 0;
+  };
+  await until('the status counts what was dropped', async () => (await dropped()) === count - got.length, 20_000);
 });
 
 test('a second sidecar for the same site is refused, the first goes on', async () => {
