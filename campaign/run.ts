@@ -72,7 +72,13 @@ export async function runCampaign(options: RunOptions): Promise<RunResult> {
     await mkdir(join(dir, 'ledgers'), { mode: 0o700 });
     loadClocks(options.plan);
     say(`${topology.file.sites.length} sites, starting in ${dir}`);
-    const info = await labUp({ text: stringify(topology.file), fileName: 'campaign.yaml', dir: lab, keep: true });
+    const info = await labUp({
+      text: stringify(topology.file),
+      fileName: 'campaign.yaml',
+      dir: lab,
+      keep: true,
+      signal: options.signal,
+    });
     await disks.mount(disksOf(options.plan));
     const result = await load({ ...options, dir, lab, disks, apps: info.apps });
     isFine = isClean(result.verdict);
