@@ -18,6 +18,9 @@ export interface JoinOptions {
   controlPort: number;
 }
 
+/** every part of the lab starts at once */
+const patienceMs = 30_000;
+
 /** Makes the site's keys, which takes a while and needs nobody; joining finds them made. */
 export async function prepareLabSite(context: LabContext, site: string): Promise<void> {
   await prepareSiteDir(siteDir(context.dir, site), site);
@@ -28,7 +31,7 @@ export async function joinLabSite(context: LabContext, { control, site, controlP
   context.abort.signal.throwIfAborted();
   const path = siteDir(context.dir, site.name);
   if (existsSync(join(path, 'site.json'))) return;
-  const { token } = await control.call('token.create', { site: site.name });
+  const { token } = await control.call('token.create', { site: site.name }, { timeoutMs: patienceMs });
   const ports = portsOf(context.state, site.name);
   const { key, controlUser, csrPem } = await prepareSiteDir(path, site.name);
   const enrolment = await joinSite(token, { key, controlUser, csrPem });
