@@ -132,9 +132,11 @@ export class FlowWriter {
       job.reject(gapBefore(job.arrival));
     };
     const heldBytes = this.#held.reduce((sum, { bytes }) => sum + bytes, job.bytes);
-    if (heldBytes > maxHeldBytes) return refuse();
-    job.timer ??= setTimeout(refuse, gapPatienceMs).unref();
-    this.#held.push(job);
+    if (heldBytes > maxHeldBytes) refuse();
+    else {
+      job.timer ??= setTimeout(refuse, gapPatienceMs).unref();
+      this.#held.push(job);
+    }
   }
 
   /** As many waiting arrivals as one batch holds: small envelopes share a commit. */
