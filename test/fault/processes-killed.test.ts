@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { labKill, labStart } from '../../src/lab/index.ts';
-import { Ledger, seeded, startConsumer, startPublisher, useBus } from '../support/bus.ts';
+import { Ledger, logLines, publishSome, seeded, startConsumer, startPublisher, useBus } from '../support/bus.ts';
 import { twoSites } from '../support/topologies.ts';
 
 const lab = useBus(twoSites);
@@ -69,4 +69,17 @@ test('nats-server killed at origin and destination loses nothing that was confir
   await consumer.stop();
   expect(verdict).toEqual({ lost: [], doubled: [], changed: [] });
   expect(ledger.acked.size).toBeGreaterThan(1_000);
+});
+
+test('a sidecar that starts with a backlog has its first ticket at the first try', async () => {
+  const { dir } = lab();
+  await labKill(dir, 'tokyo', 'sidecar');
+  const ledger = new Ledger();
+  await publishSome(lab(), 'acme/exchange', 'trade.backlog', 50, ledger);
+  const before = await logLines(lab(), 'tokyo', 'sealing.no-ticket');
+  await labStart(dir, 'tokyo', 'sidecar');
+  const consumer = await startConsumer(lab(), 'acme/risk-engine', 'trade@risk', ledger);
+  expect(await ledger.settle()).toEqual({ lost: [], doubled: [], changed: [] });
+  await consumer.stop();
+  expect(await logLines(lab(), 'tokyo', 'sealing.no-ticket')).toEqual(before);
 });
