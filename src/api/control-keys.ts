@@ -2,9 +2,9 @@
  * The two key pairs of a control plane (shared by its replicas) and the key of a caller. The public halves travel in the
  * join token and in snapshots; callers pin them, so nobody on the way can stand in for the control plane.
  */
-import { createPublicKey, type KeyObject, sign, type webcrypto } from 'node:crypto';
+import { createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { signatureInput, toPublicKey, verifySignature } from '../envelope/index.ts';
-import { importPrivateKey, privateKeyOf } from '../keys/index.ts';
+import { type HpkePrivateKey, importPrivateKey, privateKeyOf } from '../keys/index.ts';
 
 /** What everybody may know; base64url of 32 bytes each. */
 export interface ControlPublicKeys {
@@ -17,7 +17,7 @@ export interface ControlPublicKeys {
 /** Held by every replica. */
 export interface ControlKeys extends ControlPublicKeys {
   sign(context: string, bytes: Uint8Array): Uint8Array;
-  sealPrivate: webcrypto.CryptoKey;
+  sealPrivate: HpkePrivateKey;
 }
 
 /** Who makes requests: a site, an admin, or a site that joins. SiteKey of src/site is one. */

@@ -11,10 +11,10 @@
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
 import { z } from 'zod';
 import { signatureInput } from '../envelope/index.ts';
 import { BusError } from '../errors.ts';
+import { recipientContext, senderContext } from '../keys/index.ts';
 import { type CallerKey, type ControlKeys, type ControlPublicKeys, isSignedBy } from './control-keys.ts';
 
 const version = 1;
@@ -72,15 +72,13 @@ export async function sealRequest(
   options: { control: ControlPublicKeys; atMs: number },
 ): Promise<SealedRequest> {
   const nonce = randomBytes(16).toString('base64url');
-  const suite = newSuite();
-  const recipientPublicKey = await suite.kem.deserializePublicKey(Buffer.from(options.control.sealKey, 'base64url'));
-  const sender = await suite.createSenderContext({ recipientPublicKey, info: hpkeInfo });
-  const enc = Buffer.from(sender.enc);
+  const sender = senderContext(Buffer.from(options.control.sealKey, 'base64url'), hpkeInfo);
+  const { enc } = sender;
   const body = pack({ key: by.publicKey, nonce, atMs: options.atMs, request });
   const signature = by.sign(signatureInput(requestContext, Buffer.concat([enc, body])));
-  const sealed = await sender.seal(Buffer.concat([body, signature]), addressBytes(address));
-  const frame = Buffer.concat([Buffer.of(version), enc, Buffer.from(sealed)]);
-  const key = Buffer.from(await sender.export(Buffer.from(answerKeyContext), 32));
+  const sealed = sender.seal(Buffer.concat([body, signature]), addressBytes(address));
+  const frame = Buffer.concat([Buffer.of(version), enc, sealed]);
+  const key = sender.exportSecret(answerKeyContext);
   return { frame, nonce, answerKey: { key, requestHash: hashOf(frame) } };
 }
 
@@ -93,12 +91,12 @@ export async function openRequest(
   try {
     if (frame[0] !== version || frame.length < 1 + encBytes + tagBytes + signatureBytes) throw refused();
     const enc = frame.subarray(1, 1 + encBytes);
-    const recipient = await newSuite().createRecipientContext({ recipientKey: keys.sealPrivate, enc, info: hpkeInfo });
-    const plain = Buffer.from(await recipient.open(frame.subarray(1 + encBytes), addressBytes(address)));
+    const recipient = recipientContext(keys.sealPrivate, enc, hpkeInfo);
+    const plain = recipient.open(frame.subarray(1 + encBytes), addressBytes(address));
     const { body, signature } = split(plain);
     const parsed = requestBodySchema.parse(unpack(body));
     if (!isSignedBy(parsed.key, requestContext, Buffer.concat([enc, body]), signature)) throw refused();
-    const key = Buffer.from(await recipient.export(Buffer.from(answerKeyContext), 32));
+    const key = recipient.exportSecret(answerKeyContext);
     return { ...parsed, answerWith: { key, requestHash: hashOf(frame) } };
   } catch (cause) {
     throw new BusError('E_REQUEST_BAD', 'a request does not open, or is not signed by the key it names', { cause });
@@ -130,10 +128,6 @@ export function openAnswer(frame: Uint8Array, of: AnswerKey, control: ControlPub
   } catch (cause) {
     throw new BusError('E_ANSWER_BAD', 'an answer was not made by this control plane for this request', { cause });
   }
-}
-
-function newSuite(): CipherSuite {
-  return new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes256Gcm() });
 }
 
 function refused(): BusError {

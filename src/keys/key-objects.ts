@@ -14,6 +14,13 @@ export function privateKeyOf(kind: keyof typeof pkcs8Prefix, raw: Uint8Array): K
   return createPrivateKey({ key: Buffer.concat([pkcs8Prefix[kind], raw]), format: 'der', type: 'pkcs8' });
 }
 
+const spkiPrefix = Buffer.from('302a300506032b656e032100', 'hex');
+
+/** @param raw 32 bytes of X25519 */
+export function x25519PublicKey(raw: Uint8Array): KeyObject {
+  return createPublicKey({ key: Buffer.concat([spkiPrefix, raw]), format: 'der', type: 'spki' });
+}
+
 /** The 32 public bytes that belong to a private key. */
 export function publicBytesOf(privateKey: KeyObject): Buffer {
   return createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).subarray(-32);

@@ -76,6 +76,17 @@ export interface KeyService {
 
 const fiveMinutes = 5 * 60_000;
 
+/** Requests one replica takes; with several, a caller has that much at each. */
+export const keyLimits = {
+  site: { perSecond: 2_000, burst: 10_000 },
+  /** of each kind: tickets, tickets of strict topics, openings. So none of them uses up what another needs */
+  terminal: { perSecond: 200, burst: 1_000 },
+  /** all terminals of a customer together, of each kind */
+  customer: { perSecond: 1_000, burst: 5_000 },
+  /** of a terminal */
+  reticket: { perSecond: 50, burst: 500 },
+};
+
 export function createKeyService(options: KeyServiceOptions): KeyService {
   return new RegistryKeyService(options);
 }
@@ -85,7 +96,7 @@ class RegistryKeyService implements KeyService {
   readonly #options: KeyServiceOptions;
   readonly #lifeMs: number;
   readonly #now: DatabaseNow;
-  readonly #rates: { site: RateLimit; terminal: RateLimit; reticket: RateLimit };
+  readonly #rates: { site: RateLimit; terminal: RateLimit; customer: RateLimit; reticket: RateLimit };
   readonly #audit: RefusalAudit;
 
   constructor(options: KeyServiceOptions) {
@@ -96,19 +107,21 @@ class RegistryKeyService implements KeyService {
     this.#now = options.now ?? databaseNow;
     this.#audit = new RefusalAudit(options.db, options.log, clock);
     this.#rates = {
-      site: new RateLimit({ perSecond: 500, burst: 5_000 }, clock),
-      terminal: new RateLimit({ perSecond: 100, burst: 1_000 }, clock),
-      reticket: new RateLimit({ perSecond: 50, burst: 500 }, clock),
+      site: new RateLimit(keyLimits.site, clock),
+      terminal: new RateLimit(keyLimits.terminal, clock),
+      customer: new RateLimit(keyLimits.customer, clock),
+      reticket: new RateLimit(keyLimits.reticket, clock),
     };
   }
 
   async ticket(siteId: string, call: RequestOf<'key.ticket'>): Promise<ResponseOf<'key.ticket'>> {
     const request = { ...call, siteId, method: 'key.ticket' };
     const { terminalId, topicId } = request;
-    this.#limit(siteId, terminalId);
+    const kind = request.messages === undefined ? 'ticket' : 'strict ticket';
+    this.#limit(siteId, terminalId, kind);
     const nonce = this.#parsed(parseNonce(request.nonce), request);
     const claim = ticketProof({ terminalId, topicId, nonce });
-    const who = await this.#prove(request, context.proveTicket, claim);
+    const who = await this.#prove(request, context.proveTicket, claim, kind);
     return this.#issue(who, request, nonce);
   }
 
@@ -158,12 +171,12 @@ class RegistryKeyService implements KeyService {
   async open(siteId: string, call: RequestOf<'key.open'>): Promise<ResponseOf<'key.open'>> {
     const request = { ...call, siteId, method: 'key.open' };
     const { terminalId, topicId } = request;
-    this.#limit(siteId, terminalId);
+    this.#limit(siteId, terminalId, 'open');
     const nonce = this.#parsed(parseNonce(request.nonce), request);
     const ticketId = this.#parsed(parseBytes(request.ticketId, ID_BYTES), request);
     const password = this.#parsed(parseBytes(request.password, KEY_BYTES), request);
     const claim = openProof({ terminalId, topicId, nonce, ticketId, password });
-    const who = await this.#prove(request, context.proveOpen, claim);
+    const who = await this.#prove(request, context.proveOpen, claim, 'open');
     const ticket = await this.#ticketFor(ticketId, request);
     const at = { topicId, epoch: ticket.epoch };
     const root = await this.#rootOf(ticket, at, request);
@@ -177,12 +190,12 @@ class RegistryKeyService implements KeyService {
   async reticket(siteId: string, call: RequestOf<'key.reticket'>): Promise<ResponseOf<'key.reticket'>> {
     const request = { ...call, siteId, method: 'key.reticket' };
     const { terminalId, topicId } = request;
-    this.#limit(siteId, terminalId);
-    if (!this.#rates.reticket.take(`${siteId}/${terminalId}`)) throw busy();
+    this.#limit(siteId, terminalId, 'open');
+    if (!this.#rates.reticket.take(`${siteId}/${terminalId}`)) throw busy('this terminal');
     const nonce = this.#parsed(parseNonce(request.nonce), request);
     const headerBytes = Buffer.from(request.header, 'base64url');
     const claim = reticketProof({ terminalId, topicId, nonce, header: headerBytes });
-    const who = await this.#prove(request, context.proveReticket, claim);
+    const who = await this.#prove(request, context.proveReticket, claim, 'open');
     const header = this.#genuineHeader(headerBytes, who, request);
     const ticket = await this.#ticketFor(header.ticketId, request);
     await this.#rootOf(ticket, { topicId, epoch: ticket.epoch }, request);
@@ -211,12 +224,13 @@ class RegistryKeyService implements KeyService {
   }
 
   /** The proof of the securekey, by a live terminal of the calling site and of the topic's customer. */
-  async #prove(request: Named, proofContext: string, claim: Uint8Array): Promise<Requester> {
+  async #prove(request: Named, proofContext: string, claim: Uint8Array, kind: Kind): Promise<Requester> {
     const who = await findRequester(this.#db, request);
     if (!who) throw this.#refused(request, 'no registered terminal of this site with that topic');
     const proof = Buffer.from(request.proof, 'base64url');
     if (!verifySignature(proofContext, claim, proof, who.signKey)) throw this.#refused(request, 'proof');
     if (who.barred) throw this.#refused(request, who.barred);
+    if (!this.#rates.customer.take(`${who.customerId} ${kind}`)) throw busy('this customer');
     return who;
   }
 
@@ -270,8 +284,10 @@ class RegistryKeyService implements KeyService {
     });
   }
 
-  #limit(siteId: string, terminalId: string): void {
-    if (!this.#rates.site.take(siteId) || !this.#rates.terminal.take(`${siteId}/${terminalId}`)) throw busy();
+  /** Before anything is looked up: a flood costs the service next to nothing. */
+  #limit(siteId: string, terminalId: string, kind: Kind): void {
+    if (!this.#rates.site.take(siteId)) throw busy('this site');
+    if (!this.#rates.terminal.take(`${siteId}/${terminalId} ${kind}`)) throw busy('this terminal');
   }
 
   #parsed(bytes: Buffer | undefined, request: Named): Buffer {
@@ -285,6 +301,8 @@ class RegistryKeyService implements KeyService {
     return new BusError('E_KEY_REFUSED', 'the key service refuses this terminal and topic');
   }
 }
+
+type Kind = 'ticket' | 'strict ticket' | 'open';
 
 /** A request with where it came from. */
 interface Named {
@@ -305,6 +323,6 @@ function keyBytes(key: string): Buffer {
   return Buffer.from(key, 'base64url');
 }
 
-function busy(): BusError {
-  return new BusError('E_KEY_BUSY', 'too many requests to the key service from this terminal');
+function busy(whom: string): BusError {
+  return new BusError('E_KEY_BUSY', `too many requests to the key service from ${whom}`);
 }
