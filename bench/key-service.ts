@@ -17,6 +17,8 @@ interface Row {
   perSecond: number;
   p50Ms: number;
   p99Ms: number;
+  /** of this process, per request; PostgreSQL's own is not in it */
+  cpuMs: number;
 }
 
 const { values } = parseArgs({
@@ -37,9 +39,9 @@ try {
   const rows = [await measureTickets(bus), await measureOpenings(bus)];
   if (values.json) process.stdout.write(`${JSON.stringify({ seconds, workers, rows })}\n`);
   else
-    for (const { what, perSecond, p50Ms, p99Ms } of rows) {
+    for (const { what, perSecond, p50Ms, p99Ms, cpuMs } of rows) {
       process.stdout.write(
-        `${what.padEnd(10)} ${perSecond.toFixed(0).padStart(7)}/s   p50 ${p50Ms.toFixed(1)} ms   p99 ${p99Ms.toFixed(1)} ms\n`,
+        `${what.padEnd(10)} ${perSecond.toFixed(0).padStart(7)}/s   p50 ${p50Ms.toFixed(1)} ms   p99 ${p99Ms.toFixed(1)} ms   ${cpuMs.toFixed(2)} ms of CPU each\n`,
       );
     }
 } finally {
@@ -79,6 +81,7 @@ async function sealedBy(actor: Actor, topicId: string) {
 
 async function measure(what: string, once: () => Promise<unknown>): Promise<Row> {
   const times: number[] = [];
+  const before = process.cpuUsage();
   const endMs = performance.now() + seconds * 1000;
   const loop = async (): Promise<void> => {
     while (performance.now() < endMs) {
@@ -88,7 +91,9 @@ async function measure(what: string, once: () => Promise<unknown>): Promise<Row>
     }
   };
   await Promise.all(Array.from({ length: workers }, loop));
+  const { user, system } = process.cpuUsage(before);
+  const cpuMs = (user + system) / 1000 / times.length;
   times.sort((a, b) => a - b);
   const at = (share: number): number => times[Math.floor((times.length - 1) * share)] ?? 0;
-  return { what, perSecond: times.length / seconds, p50Ms: at(0.5), p99Ms: at(0.99) };
+  return { what, perSecond: times.length / seconds, p50Ms: at(0.5), p99Ms: at(0.99), cpuMs };
 }

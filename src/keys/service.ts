@@ -30,15 +30,19 @@ import type { Registry } from '../registry/connection.ts';
 import {
   type DatabaseNow,
   databaseNow,
-  findRequester,
-  findTicket,
-  insertTicket,
+  findRequesters,
+  findTickets,
+  insertTickets,
   type NewTicket,
   noteSealed,
   putTicketPassword,
   type Requester,
+  type RequesterQuestion,
+  type TicketQuestion,
+  type TicketTimes,
   type TicketView,
 } from '../registry/tickets.ts';
+import { Batch } from './batch.ts';
 import { deriveTicket, type TopicEpoch } from './derive.ts';
 import { wrapTo } from './hpke.ts';
 import { openProof, parseBytes, parseNonce, reticketProof, ticketProof, wrapInfo } from './proofs.ts';
@@ -98,6 +102,9 @@ class RegistryKeyService implements KeyService {
   readonly #now: DatabaseNow;
   readonly #rates: { site: RateLimit; terminal: RateLimit; customer: RateLimit; reticket: RateLimit };
   readonly #audit: RefusalAudit;
+  readonly #requesters: Batch<RequesterQuestion, Requester | undefined>;
+  readonly #tickets: Batch<TicketQuestion, TicketView | undefined>;
+  readonly #inserts: Batch<NewTicket, TicketTimes | undefined>;
 
   constructor(options: KeyServiceOptions) {
     const clock = options.clock ?? systemClock;
@@ -106,6 +113,9 @@ class RegistryKeyService implements KeyService {
     this.#lifeMs = options.ticketLifeMs ?? fiveMinutes;
     this.#now = options.now ?? databaseNow;
     this.#audit = new RefusalAudit(options.db, options.log, clock);
+    this.#requesters = new Batch((questions) => findRequesters(this.#db, questions));
+    this.#tickets = new Batch((questions) => findTickets(this.#db, this.#now, questions));
+    this.#inserts = new Batch((tickets) => insertTickets(this.#db, this.#now, tickets));
     this.#rates = {
       site: new RateLimit(keyLimits.site, clock),
       terminal: new RateLimit(keyLimits.terminal, clock),
@@ -153,7 +163,7 @@ class RegistryKeyService implements KeyService {
   async #store(ticket: Omit<NewTicket, 'epoch'>) {
     for (let attempt = 1; attempt <= 3; attempt++) {
       const { epoch, root } = await this.#options.roots.sealing(this.#db, ticket.topicId);
-      const times = await insertTicket(this.#db, this.#now, { ...ticket, epoch });
+      const times = await this.#inserts.ask({ ...ticket, epoch });
       if (times) this.#options.roots.noteSealed({ topicId: ticket.topicId, epoch }, ticket.messages);
       if (times) return { epoch, root, ...times };
     }
@@ -225,7 +235,8 @@ class RegistryKeyService implements KeyService {
 
   /** The proof of the securekey, by a live terminal of the calling site and of the topic's customer. */
   async #prove(request: Named, proofContext: string, claim: Uint8Array, kind: Kind): Promise<Requester> {
-    const who = await findRequester(this.#db, request);
+    const { siteId, terminalId, topicId } = request;
+    const who = await this.#requesters.ask({ siteId, terminalId, topicId });
     if (!who) throw this.#refused(request, 'no registered terminal of this site with that topic');
     const proof = Buffer.from(request.proof, 'base64url');
     if (!verifySignature(proofContext, claim, proof, who.signKey)) throw this.#refused(request, 'proof');
@@ -237,7 +248,7 @@ class RegistryKeyService implements KeyService {
   /** The ticket, for a terminal in a group of its topic. */
   async #ticketFor(ticketId: Uint8Array, request: Named): Promise<TicketView> {
     const which = { ticketId, topicId: request.topicId, receiverId: request.terminalId };
-    const ticket = await findTicket(this.#db, this.#now, which);
+    const ticket = await this.#tickets.ask(which);
     if (!ticket) throw this.#refused(request, 'no such ticket of the topic');
     if (ticket.isRevoked) throw this.#refused(request, 'ticket revoked');
     if (!ticket.isReceiver) throw this.#refused(request, 'not in a group of the topic');

@@ -7,7 +7,7 @@ import { KEY_BYTES } from '../envelope/index.ts';
 import { BusError } from '../errors.ts';
 import type { Registry } from '../registry/connection.ts';
 import type { DatabaseNow } from '../registry/tickets.ts';
-import { findNewestRoot, insertRoot, nextEpoch, retireRoot } from '../registry/topic-keys.ts';
+import { findNewestRoot, insertRoot, nextEpoch, retireRoot, type StoredRoot } from '../registry/topic-keys.ts';
 import { type TopicEpoch, unwrapRoot, wrapRoot } from './derive.ts';
 
 /** The master key, which may become another one while this process runs. */
@@ -24,6 +24,7 @@ export class TopicRoots {
   readonly #now: DatabaseNow;
 
   /** messages of tickets that seal once (strict topics), by topic and epoch, until upkeep writes them */
+  readonly #asking = new Map<string, Promise<StoredRoot | undefined>>();
   readonly #sealed = new Map<string, TopicEpoch & { messages: number }>();
 
   constructor(masterKey: MasterKeyHolder, now: DatabaseNow) {
@@ -43,7 +44,7 @@ export class TopicRoots {
 
   /** The epoch to seal under, made when the topic has none. @throws E_TOPIC_KEY */
   async sealing(db: Registry, topicId: string): Promise<{ epoch: number; root: Buffer }> {
-    const stored = (await findNewestRoot(db, topicId)) ?? (await this.#first(db, topicId));
+    const stored = (await this.#newest(db, topicId)) ?? (await this.#first(db, topicId));
     return { epoch: stored.epoch, root: await this.unwrap({ topicId, epoch: stored.epoch }, stored.wrapped) };
   }
 
@@ -67,6 +68,13 @@ export class TopicRoots {
     const taken = [...this.#sealed.values()];
     this.#sealed.clear();
     return taken;
+  }
+
+  /** Shared by those who ask at once: who is told of a retired epoch asks again, because no ticket is stored for it. */
+  #newest(db: Registry, topicId: string): Promise<StoredRoot | undefined> {
+    const asking = this.#asking.get(topicId) ?? findNewestRoot(db, topicId).finally(() => this.#asking.delete(topicId));
+    this.#asking.set(topicId, asking);
+    return asking;
   }
 
   async #first(db: Registry, topicId: string) {

@@ -21,37 +21,60 @@ export interface Requester {
   topicPath: string;
 }
 
-/** A registered terminal of this site whose customer owns the topic. */
-export async function findRequester(
+export interface RequesterQuestion {
+  siteId: string;
+  terminalId: string;
+  topicId: string;
+}
+
+interface RequesterRow {
+  at: number;
+  customer_id: string;
+  sign_key: string;
+  wrap_key: string;
+  site: string;
+  customer: string;
+  topic: string;
+  compromised: string | null;
+  revoked_at: Date | null;
+  site_revoked_at: Date | null;
+  is_suspended: boolean;
+}
+
+/** For each question, in order: the registered terminal of that site, whose customer owns the topic. */
+export async function findRequesters(
   db: Registry,
-  who: { siteId: string; terminalId: string; topicId: string },
-): Promise<Requester | undefined> {
-  const row = await db
-    .selectFrom('terminals')
-    .innerJoin('topics', 'topics.customer_id', 'terminals.customer_id')
-    .innerJoin('customers', 'customers.id', 'terminals.customer_id')
-    .innerJoin('sites', 'sites.id', 'terminals.site_id')
-    .leftJoin('compromised_terminals as compromised', (join) =>
-      join
-        .onRef('compromised.terminal_id', '=', 'terminals.id')
-        .onRef('compromised.reported_at', '>=', 'terminals.registered_at'),
-    )
-    .select(['terminals.customer_id', 'terminals.sign_key', 'terminals.wrap_key', 'sites.name as site'])
-    .select(['customers.name as customer', 'topics.name as topic', 'compromised.terminal_id as compromised'])
-    .select(['terminals.revoked_at', 'sites.revoked_at as site_revoked_at', 'customers.is_suspended'])
-    .where('terminals.id', '=', who.terminalId)
-    .where('terminals.site_id', '=', who.siteId)
-    .where('topics.id', '=', who.topicId)
-    .executeTakeFirst();
-  if (!row || row.sign_key === null || row.wrap_key === null) return undefined;
-  return {
-    customerId: row.customer_id,
-    signKey: row.sign_key,
-    wrapKey: row.wrap_key,
-    barred: barredBecause(row),
-    site: row.site,
-    topicPath: `${row.customer}/${row.topic}`,
-  };
+  questions: readonly RequesterQuestion[],
+): Promise<(Requester | undefined)[]> {
+  const column = (name: keyof RequesterQuestion): string[] => questions.map((question) => question[name]);
+  const { rows } = await sql<RequesterRow>`
+    select asked.at, terminals.customer_id, terminals.sign_key, terminals.wrap_key, sites.name as site,
+      customers.name as customer, topics.name as topic, compromised.terminal_id as compromised, terminals.revoked_at,
+      sites.revoked_at as site_revoked_at, customers.is_suspended
+    from unnest(${column('terminalId')}::uuid[], ${column('siteId')}::uuid[], ${column('topicId')}::uuid[])
+      with ordinality as asked (terminal_id, site_id, topic_id, at)
+    join terminals on terminals.id = asked.terminal_id and terminals.site_id = asked.site_id
+    join topics on topics.id = asked.topic_id and topics.customer_id = terminals.customer_id
+    join customers on customers.id = terminals.customer_id
+    join sites on sites.id = terminals.site_id
+    left join compromised_terminals compromised
+      on compromised.terminal_id = terminals.id and compromised.reported_at >= terminals.registered_at
+    where terminals.sign_key is not null and terminals.wrap_key is not null`.execute(db);
+  const found = new Map(rows.map((row) => [row.at, row]));
+  return questions.map((_, at) => toRequester(found.get(at + 1)));
+}
+
+function toRequester(row: RequesterRow | undefined): Requester | undefined {
+  return (
+    row && {
+      customerId: row.customer_id,
+      signKey: row.sign_key,
+      wrapKey: row.wrap_key,
+      barred: barredBecause(row),
+      site: row.site,
+      topicPath: `${row.customer}/${row.topic}`,
+    }
+  );
 }
 
 function barredBecause(row: {
@@ -77,21 +100,35 @@ export interface NewTicket {
   messages: number;
 }
 
-/** Returns its times, ms since 1970; undefined when the epoch seals no more. */
-export async function insertTicket(
+export interface TicketTimes {
+  /** ms since 1970 */
+  issuedMs: number;
+  expiryMs: number;
+}
+
+/** Stores them; for each, in order, its times, or undefined when its epoch seals no more. */
+export async function insertTickets(
   db: Registry,
   now: DatabaseNow,
-  ticket: NewTicket,
-): Promise<{ issuedMs: number; expiryMs: number } | undefined> {
-  const { rows } = await sql<{ issued: number; expiry: number }>`
-    with moment as (select date_trunc('milliseconds', ${now}) as at)
+  tickets: readonly NewTicket[],
+): Promise<(TicketTimes | undefined)[]> {
+  const column = <K extends keyof NewTicket>(name: K): NewTicket[K][] => tickets.map((ticket) => ticket[name]);
+  const { rows } = await sql<{ id: Buffer; issued: number; expiry: number }>`
+    with moment as materialized (select date_trunc('milliseconds', ${now}) as at)
     insert into tickets (id, topic_id, epoch, terminal_id, password_hash, sealed, issued_at, expires_at)
-    select ${ticket.id}, topic_id, epoch, ${ticket.terminalId}, ${ticket.passwordHash}, ${ticket.messages}::bigint,
-      at, at + ${ticket.lifeMs} * interval '1 millisecond' from moment, topic_keys
-    where topic_id = ${ticket.topicId} and epoch = ${ticket.epoch} and retired_at is null
-    returning extract(epoch from issued_at)::double precision * 1000 as issued,
+    select new.id, keys.topic_id, keys.epoch, new.terminal_id, new.password_hash, new.messages,
+      moment.at, moment.at + new.life_ms * interval '1 millisecond'
+    from moment cross join unnest(${column('id')}::bytea[], ${column('topicId')}::uuid[], ${column('epoch')}::int[],
+      ${column('terminalId')}::uuid[], ${column('passwordHash')}::bytea[], ${column('messages')}::bigint[],
+      ${column('lifeMs')}::float8[]) as new (id, topic_id, epoch, terminal_id, password_hash, messages, life_ms)
+    join topic_keys keys on keys.topic_id = new.topic_id and keys.epoch = new.epoch and keys.retired_at is null
+    returning id, extract(epoch from issued_at)::double precision * 1000 as issued,
       extract(epoch from expires_at)::double precision * 1000 as expiry`.execute(db);
-  return rows[0] && { issuedMs: Math.round(rows[0].issued), expiryMs: Math.round(rows[0].expiry) };
+  const stored = new Map(rows.map((row) => [row.id.toString('hex'), row]));
+  return tickets.map(({ id }) => {
+    const row = stored.get(Buffer.from(id).toString('hex'));
+    return row && { issuedMs: Math.round(row.issued), expiryMs: Math.round(row.expiry) };
+  });
 }
 
 /** What terminals of a site have sealed with their tickets; numbers only grow, so the same told again changes nothing. */
@@ -133,6 +170,7 @@ export interface TicketView {
 }
 
 interface TicketRow {
+  question: number;
   epoch: number;
   terminal_id: string;
   wrapped: Buffer | null;
@@ -147,30 +185,43 @@ interface TicketRow {
   max_transit_age_ms: number;
 }
 
-export async function findTicket(
+export interface TicketQuestion {
+  ticketId: Uint8Array;
+  topicId: string;
+  receiverId: string;
+}
+
+/** For each question, in order: the ticket as that receiver stands to it now. */
+export async function findTickets(
   db: Registry,
   now: DatabaseNow,
-  which: { ticketId: Uint8Array; topicId: string; receiverId: string },
-): Promise<TicketView | undefined> {
+  questions: readonly TicketQuestion[],
+): Promise<(TicketView | undefined)[]> {
+  const column = <K extends keyof TicketQuestion>(name: K): TicketQuestion[K][] => questions.map((each) => each[name]);
   const { rows } = await sql<TicketRow>`
     with moment as materialized (select ${now} as at)
-    select t.epoch, t.terminal_id, k.wrapped, t.password_hash,
+    select asked.at as question, t.epoch, t.terminal_id, k.wrapped, t.password_hash,
       extract(epoch from t.expires_at - moment.at)::double precision * 1000 as left_ms,
       p.password_hash as renewed_hash,
       extract(epoch from p.expires_at - moment.at)::double precision * 1000 as renewed_left_ms,
       exists (select from group_terminals m join groups g on g.id = m.group_id
-        where g.topic_id = t.topic_id and m.terminal_id = ${which.receiverId}) as is_receiver,
+        where g.topic_id = t.topic_id and m.terminal_id = asked.receiver_id) as is_receiver,
       exists (select from compromised_terminals c
         where c.terminal_id = t.terminal_id and c.reported_at >= t.issued_at) as is_compromised,
       t.revoked_at is not null as is_revoked,
       extract(epoch from moment.at - t.issued_at)::double precision * 1000 as age_ms,
       topics.max_transit_age_ms
-    from moment
-    join tickets t on t.id = ${which.ticketId} and t.topic_id = ${which.topicId}
+    from moment cross join unnest(${column('ticketId')}::bytea[], ${column('topicId')}::uuid[], ${column('receiverId')}::uuid[])
+      with ordinality as asked (ticket_id, topic_id, receiver_id, at)
+    join tickets t on t.id = asked.ticket_id and t.topic_id = asked.topic_id
     join topics on topics.id = t.topic_id
     join topic_keys k on k.topic_id = t.topic_id and k.epoch = t.epoch
-    left join ticket_passwords p on p.ticket_id = t.id and p.terminal_id = ${which.receiverId}`.execute(db);
-  return rows[0] && toView(rows[0]);
+    left join ticket_passwords p on p.ticket_id = t.id and p.terminal_id = asked.receiver_id`.execute(db);
+  const found = new Map(rows.map((row) => [row.question, row]));
+  return questions.map((_, at) => {
+    const row = found.get(at + 1);
+    return row && toView(row);
+  });
 }
 
 function toView(row: TicketRow): TicketView {
