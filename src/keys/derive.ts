@@ -2,10 +2,10 @@
  * From a topic's root secret to a ticket's two halves, and the root's own wrapping by the master key. Neither half is
  * stored: the service derives them again from (topic, epoch, ticket) whenever an allowed terminal asks.
  */
-import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { ByteWriter, context, KEY_BYTES, signatureInput, TAG_BYTES } from '../envelope/index.ts';
 import { BusError } from '../errors.ts';
-import { deriveKeyPair } from './hpke.ts';
+import { deriveKeyPair, derivePrivateKey } from './hpke.ts';
 import { hkdf, privateKeyOf, publicBytesOf } from './key-objects.ts';
 
 const nonceBytes = 12;
@@ -35,14 +35,21 @@ export async function deriveTicket(
   ticketId: Uint8Array,
 ): Promise<{ sealing: SealingHalf; opening: OpeningHalf }> {
   const scope = topicEpochBytes(at);
-  const ikm = hkdf(root, ticketId, signatureInput(context.ticketSeal, scope), KEY_BYTES);
-  const pair = await deriveKeyPair(ikm);
+  const pair = await deriveKeyPair(sealMaterial(root, ticketId, scope));
   const signSeed = hkdf(root, ticketId, signatureInput(context.ticketSign, scope), KEY_BYTES);
-  const signPrivate: KeyObject = privateKeyOf('ed25519', signSeed);
   return {
     sealing: { signSeed, sealKey: pair.publicKey },
-    opening: { openKey: pair.privateKey, signKey: publicBytesOf(signPrivate) },
+    opening: { openKey: pair.privateKey, signKey: publicBytesOf(privateKeyOf('ed25519', signSeed)) },
   };
+}
+
+/** What opens a ticket's envelopes, alone. */
+export function deriveOpenKey(root: Uint8Array, at: TopicEpoch, ticketId: Uint8Array): Buffer {
+  return derivePrivateKey(sealMaterial(root, ticketId, topicEpochBytes(at)));
+}
+
+function sealMaterial(root: Uint8Array, ticketId: Uint8Array, scope: Uint8Array): Buffer {
+  return hkdf(root, ticketId, signatureInput(context.ticketSeal, scope), KEY_BYTES);
 }
 
 /** A new root secret under the master key: nonce, ciphertext, tag. AAD is topic and epoch. */

@@ -38,10 +38,14 @@ export async function importPrivateKey(raw: Uint8Array): Promise<HpkePrivateKey>
   return { key, publicKey: publicBytesOf(key) };
 }
 
+/** The private half of DeriveKeyPair alone: the public one costs more than the rest. */
+export function derivePrivateKey(ikm: Uint8Array): Buffer {
+  return labeledExpand(kemSuite, labeledExtract(kemSuite, none, 'dkp_prk', ikm), 'sk', none, keyBytes);
+}
+
 /** RFC 9180 DeriveKeyPair: both keys as 32 raw bytes. @param ikm at least 32 bytes of key material */
 export async function deriveKeyPair(ikm: Uint8Array): Promise<{ privateKey: Buffer; publicKey: Buffer }> {
-  const prk = labeledExtract(kemSuite, none, 'dkp_prk', ikm);
-  const privateKey = labeledExpand(kemSuite, prk, 'sk', none, keyBytes);
+  const privateKey = derivePrivateKey(ikm);
   return { privateKey, publicKey: publicBytesOf(privateKeyOf('x25519', privateKey)) };
 }
 
@@ -103,7 +107,7 @@ export async function receiveSecret(
 /** Section 4.1, Encap. */
 function encapsulate(publicKey: Uint8Array): { enc: Buffer; shared: Buffer } {
   const ephemeral = generateKeyPairSync('x25519');
-  const enc = publicBytesOf(ephemeral.privateKey);
+  const enc = publicBytesOf(ephemeral.publicKey);
   const dh = agree(ephemeral.privateKey, publicKey);
   return { enc, shared: extractAndExpand(dh, enc, publicKey) };
 }
@@ -126,9 +130,11 @@ function extractAndExpand(dh: Uint8Array, enc: Uint8Array, publicKey: Uint8Array
   return labeledExpand(kemSuite, prk, 'shared_secret', Buffer.concat([enc, publicKey]), keyBytes);
 }
 
+/** Base mode has no psk: the same in every schedule. */
+const pskIdHash = labeledExtract(suite, none, 'psk_id_hash', none);
+
 /** Section 5.1, KeySchedule in base mode. */
 function contextOf(shared: Uint8Array, info: Uint8Array): HpkeContext {
-  const pskIdHash = labeledExtract(suite, none, 'psk_id_hash', none);
   const infoHash = labeledExtract(suite, none, 'info_hash', info);
   const scheduled = Buffer.concat([Buffer.of(0), pskIdHash, infoHash]);
   const secret = labeledExtract(suite, shared, 'secret', none);

@@ -21,9 +21,10 @@ export function x25519PublicKey(raw: Uint8Array): KeyObject {
   return createPublicKey({ key: Buffer.concat([spkiPrefix, raw]), format: 'der', type: 'spki' });
 }
 
-/** The 32 public bytes that belong to a private key. */
-export function publicBytesOf(privateKey: KeyObject): Buffer {
-  return createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).subarray(-32);
+/** The 32 bytes of a public key, or of the one that belongs to a private key. */
+export function publicBytesOf(key: KeyObject): Buffer {
+  const publicKey = key.type === 'private' ? createPublicKey(key) : key;
+  return publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
 }
 
 /** HKDF-SHA256; `info` is a text of the wire's contexts, or that and more. */

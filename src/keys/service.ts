@@ -43,7 +43,7 @@ import {
   type TicketView,
 } from '../registry/tickets.ts';
 import { Batch } from './batch.ts';
-import { deriveTicket, type TopicEpoch } from './derive.ts';
+import { deriveOpenKey, deriveTicket, type TopicEpoch } from './derive.ts';
 import { wrapTo } from './hpke.ts';
 import { openProof, parseBytes, parseNonce, reticketProof, ticketProof, wrapInfo } from './proofs.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -191,9 +191,8 @@ class RegistryKeyService implements KeyService {
     const at = { topicId, epoch: ticket.epoch };
     const root = await this.#rootOf(ticket, at, request);
     const leftMs = this.#passwordLife(ticket, password, request);
-    const { opening } = await deriveTicket(root, at, ticketId);
     const info = wrapInfo(context.wrapOpening, terminalId, ticketId, nonce);
-    const wrapped = await wrapTo(keyBytes(who.wrapKey), info, opening.openKey);
+    const wrapped = await wrapTo(keyBytes(who.wrapKey), info, deriveOpenKey(root, at, ticketId));
     return { ttlMs: Math.floor(leftMs), wrapped: wrapped.toString('base64url') };
   }
 
