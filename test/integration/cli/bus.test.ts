@@ -149,6 +149,7 @@ test('nouns come and go one by one, and the file says the same', async () => {
     terminal: 'tokyo',
     publish: ['depth'],
     consume: ['depth@books'],
+    deadLetters: [],
   });
 
   const siteDir = join(lab, 'sites', 'tokyo');
