@@ -44,7 +44,7 @@ const usage = `Usage: npm run campaign -- [options]
   --break NAME       run a build without one defence, and see it found:
                      ${Object.keys(breaks).join(', ')}
   --note TEXT        a line for the report
-  --report DIR       write campaign-SEED-MINUTES.md and .json there
+  --report DIR       write seed-S-M-minutes.md and .json there
   --plan             print topology and plan, and do nothing
   --json             print one JSON document on stdout
   --keep             leave ledgers and lab behind
@@ -198,7 +198,7 @@ function planText(plan: readonly Step[]): string {
 
 async function store(dir: string, document: ReturnType<typeof documentOf>, command: string): Promise<void> {
   await mkdir(dir, { recursive: true });
-  const name = `campaign-${document.seed}-${document.minutes}`;
+  const name = `seed-${document.seed}-${document.length.replace(' ', '-')}`;
   await writeFile(join(dir, `${name}.json`), `${JSON.stringify(document)}\n`);
   await writeFile(join(dir, `${name}.md`), renderMarkdown(document, command));
 }

@@ -24,6 +24,8 @@ export type ReportedAnomaly = Anomaly & {
 
 export interface CampaignDocument {
   ok: boolean;
+  /** `30 minutes`, `200 kills` */
+  length: string;
   note: string;
   seed: number;
   minutes: number;
@@ -53,13 +55,14 @@ export interface CampaignDocument {
 }
 
 export function documentOf(
-  options: Pick<RunOptions, 'seed' | 'minutes' | 'plan' | 'topology' | 'input'> & { note: string },
+  options: Pick<RunOptions, 'seed' | 'minutes' | 'plan' | 'isInTurn' | 'topology' | 'input'> & { note: string },
   result: RunResult,
 ): CampaignDocument {
   const { verdict, injections, seconds } = result;
   const total = totalOf(Object.values(verdict.groups));
   return {
     ok: isClean(verdict),
+    length: options.isInTurn ? `${options.plan.length} kills` : `${options.minutes} minutes`,
     note: options.note,
     seed: options.seed,
     minutes: options.minutes,
@@ -225,7 +228,7 @@ export function renderMarkdown(document: CampaignDocument, command: string): str
   const table = (rows: readonly (readonly (string | number)[])[]): string[] =>
     rows.flatMap((row, at) => [`| ${row.join(' | ')} |`, ...(at === 0 ? [`|${' --- |'.repeat(row.length)}`] : [])]);
   return [
-    `# Campaign, seed ${document.seed}, ${document.minutes} minutes: ${document.ok ? 'clean' : 'FAILED'}`,
+    `# Campaign, seed ${document.seed}, ${document.length}: ${document.ok ? 'clean' : 'FAILED'}`,
     '',
     `\`${command}\`, ${document.startedAt.slice(0, 10)}. ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}, nats-server ${machine.natsServer}, mbus ${machine.mbus}.`,
     `Input: ${document.input}. [campaign.md](../campaign.md) says what the words mean.`,
