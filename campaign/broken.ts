@@ -47,7 +47,7 @@ export const breaks: Record<string, Break> = {
 };
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const copied = ['src', 'cli', 'campaign', 'demo', 'migrations', 'nats-config', 'package.json'];
+const copied = ['src', 'cli', 'campaign', 'attack', 'demo', 'migrations', 'nats-config', 'package.json'];
 
 /** The text without the defence. E_INTERNAL when a line of it is not there. */
 export function takeOut(text: string, { edits, file }: Break): string {
@@ -57,12 +57,11 @@ export function takeOut(text: string, { edits, file }: Break): string {
   }, text);
 }
 
-/** Makes the build in `dir` and returns the path of its campaign. */
-export async function buildBroken(dir: string, broken: Break): Promise<string> {
+/** Makes the build in `dir`; its campaign and its attacks are run from there. */
+export async function buildBroken(dir: string, broken: Break): Promise<void> {
   await mkdir(dir, { recursive: true });
   for (const name of copied) await cp(join(root, name), join(dir, name), { recursive: true });
   await symlink(join(root, 'node_modules'), join(dir, 'node_modules'));
   const path = join(dir, broken.file);
   await writeFile(path, takeOut(await readFile(path, 'utf8'), broken));
-  return join(dir, 'campaign', 'main.ts');
 }

@@ -107,7 +107,8 @@ async function main(argv: string[]): Promise<number> {
 async function runBroken(broken: Break, argv: readonly string[]): Promise<number> {
   const dir = await mkdtemp(join(tmpdir(), 'mbus-broken-'));
   try {
-    const program = await buildBroken(dir, broken);
+    await buildBroken(dir, broken);
+    const program = join(dir, 'campaign/main.ts');
     const at = argv.indexOf('--break');
     const rest = argv.filter((_, index) => index !== at && index !== at + 1);
     const child = spawn(process.execPath, [program, ...rest, '--note', `Without a defence: ${broken.what}.`], {

@@ -21,7 +21,7 @@ export function siteUserJwt(
   site: { id: string; name: string },
   controlUser: string,
 ): Promise<string> {
-  const rights = rightsOf(callerRights(site.id));
+  const rights = siteRights(site.id);
   return encodeUserJwt(
     { name: `site ${site.name}`, rights, connections: ['LEAFNODE', 'LEAFNODE_WS'] },
     controlUser,
@@ -29,17 +29,21 @@ export function siteUserJwt(
   );
 }
 
-/** `nats micro ls` works with an admin's credential too. */
 export function adminUserJwt(ctl: AccountIdentity, adminId: string, user: string): Promise<string> {
-  const { publish, subscribe } = callerRights(adminId);
-  const rights = rightsOf({ publish: [...publish, '$SRV.>'], subscribe: [...subscribe, '_INBOX.>'] });
+  const rights = adminRights(adminId);
   return encodeUserJwt({ name: `admin ${adminId}`, rights, connections: ['STANDARD'] }, user, ctl.key);
+}
+
+/** `nats micro ls` works with an admin's credential too. */
+export function adminRights(adminId: string): Rights {
+  const { publish, subscribe } = callerRights(adminId);
+  return rightsOf({ publish: [...publish, '$SRV.>'], subscribe: [...subscribe, '_INBOX.>'] });
 }
 
 /** Good for enrol.site under the token's own branch, until the token ends. */
 export async function joinUser(ctl: AccountIdentity, tokenId: string, lifeMs: number): Promise<UserCredential> {
   const user = createKey('user');
-  const rights = rightsOf(callerRights(tokenId, 'enrol.site'));
+  const rights = joinRights(tokenId);
   const expires = Math.ceil((Date.now() + lifeMs) / 1000);
   const userJwt = await encodeUserJwt(
     { name: `join ${tokenId}`, rights, connections: ['STANDARD', 'WEBSOCKET'], expires },
@@ -47,6 +51,15 @@ export async function joinUser(ctl: AccountIdentity, tokenId: string, lifeMs: nu
     ctl.key,
   );
   return { userJwt, userSeed: seedText(user) };
+}
+
+export function joinRights(tokenId: string): Rights {
+  return rightsOf(callerRights(tokenId, 'enrol.site'));
+}
+
+/** Of a site's control link where it comes in. */
+export function siteRights(siteId: string): Rights {
+  return rightsOf(callerRights(siteId));
 }
 
 function rightsOf({ publish, subscribe }: { publish: string[]; subscribe: string[] }): Rights {

@@ -16,7 +16,7 @@ import {
 } from '../trust/index.ts';
 import type { SiteDir } from './dir.ts';
 import { customerAccount } from './links.ts';
-import { appInbox } from './permissions.ts';
+import { appInbox, connectionTypes } from './permissions.ts';
 
 export type AppRights = (customer: SnapshotCustomer, app: SnapshotApp) => Rights;
 
@@ -26,7 +26,7 @@ export async function appScopes(dir: SiteDir, snapshot: Snapshot, rightsOf: AppR
   for (const customer of snapshot.customers) {
     const ofCustomer = customer.apps.map(async (app): Promise<Scope> => {
       const key = (await appKey(dir, app)).getPublicKey();
-      return { key, role: app.name, rights: rightsOf(customer, app), connections: ['STANDARD', 'WEBSOCKET'] };
+      return { key, role: app.name, rights: rightsOf(customer, app), connections: connectionTypes.app };
     });
     scopes.set(customer.id, await Promise.all(ofCustomer));
   }

@@ -10,7 +10,7 @@ import { splitAddress } from '../server/index.ts';
 import { createKey, encodeUserJwt, type Rights } from '../trust/index.ts';
 import { openSiteDir, type SiteDir } from './dir.ts';
 import { customerAccount, type LinkSide } from './links.ts';
-import { controlInbox, controlRights, fullRights, linkInbox, linkRights } from './permissions.ts';
+import { connectionTypes, controlInbox, controlRights, fullRights, linkInbox, linkRights } from './permissions.ts';
 
 export type ConnectTarget = 'SYS' | 'BUS' | 'CTL' | { customer: string } | { link: string };
 
@@ -40,7 +40,7 @@ export async function openConnection(
   const inboxPrefix = options.inboxPrefix ?? entry.inboxPrefix;
   const user = createKey('user');
   const name = options.name ?? 'sidecar';
-  const claims = { name, rights: entry.rights, connections: ['STANDARD' as const] };
+  const claims = { name, rights: entry.rights, connections: connectionTypes.sidecar };
   const jwt = await encodeUserJwt(claims, user.getPublicKey(), await dir.key(entry.account, 'account'));
   const { host, port } = splitAddress(dir.file.listen);
   try {

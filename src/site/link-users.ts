@@ -8,7 +8,7 @@
 import { encodeUserJwt, isPublicKey, readJwt } from '../trust/index.ts';
 import type { SiteDir } from './dir.ts';
 import type { LinkSide } from './links.ts';
-import { leafRights } from './permissions.ts';
+import { connectionTypes, leafRights } from './permissions.ts';
 
 export interface LinkCredential {
   linkId: string;
@@ -66,7 +66,7 @@ function revocationsOf(kept: Kept, issued: Kept['issued'], second: number): Kept
 function issue(side: LinkSide, account: Parameters<typeof encodeUserJwt>[2]): Promise<string> {
   const rights = leafRights(side.selfSite, side.peerSite);
   return encodeUserJwt(
-    { name: `leaf ${side.peerName}`, rights, connections: ['LEAFNODE', 'LEAFNODE_WS'] },
+    { name: `leaf ${side.peerName}`, rights, connections: connectionTypes.leaf },
     side.dialerUser ?? '',
     account,
   );

@@ -4,10 +4,17 @@
  * top of allow lists that do not contain them.
  */
 import type { SnapshotApp, SnapshotCustomer } from '../api/snapshot.ts';
-import type { Rights } from '../trust/index.ts';
+import type { Rights, UserClaims } from '../trust/index.ts';
 
 /** Denied to every application, whatever else it may do. */
 const deniedToApps = ['$LDS.>', '$SYS.>', '$GR.>', '_mb.>', 'mb.>'];
+
+/** How each kind of user may connect: a stolen credential is worth nothing at another listener. */
+export const connectionTypes: Record<'app' | 'sidecar' | 'leaf', UserClaims['connections']> = {
+  app: ['STANDARD', 'WEBSOCKET'],
+  sidecar: ['STANDARD'],
+  leaf: ['LEAFNODE', 'LEAFNODE_WS'],
+};
 
 /** Account limits that hold a flood inside its customer. */
 export const customerLimits = { maxConnections: 4_096, maxSubscriptions: 100_000 };

@@ -1,7 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { cliPage, errorsPage } from '../../../docs/pages.ts';
+import { attacks } from '../../../attack/catalogue.ts';
+import { defences } from '../../../attack/without.ts';
+import { takeOut } from '../../../campaign/broken.ts';
+import { cliPage, errorsPage, securityPage } from '../../../docs/pages.ts';
 import { errorRegistry } from '../../../src/errors.ts';
 
 const root = new URL('../../../', import.meta.url).pathname;
@@ -13,6 +16,27 @@ test('docs/errors.md says what the registry says: npm run docs', async () => {
 
 test('docs/cli.md says what --help says: npm run docs', async () => {
   expect(await docs('cli.md')).toBe(await cliPage(await docs('cli-preamble.md')));
+});
+
+test('docs/security.md says what rights the code grants: npm run docs', async () => {
+  const page = await docs('security.md');
+  expect(page).toContain('| `mb.l.SITE.PEER.>` |');
+  expect(page).toBe(securityPage(page));
+});
+
+test('docs/security.md names every case of the attack run, and no other', async () => {
+  const page = await docs('security.md');
+  const named = new Set(page.slice(page.indexOf('## The cases')).match(/\b[TLKC]\d+\b/g));
+  expect([...named].sort()).toEqual(attacks.map(({ id }) => id).sort());
+});
+
+test('every defence that can be left out is found in the source', async () => {
+  for (const [name, broken] of Object.entries(defences)) {
+    const text = await readFile(join(root, broken.file), 'utf8');
+    expect(takeOut(text, broken), name).not.toBe(text);
+  }
+  const used = new Set(attacks.flatMap(({ defence }) => (typeof defence === 'string' ? [defence] : [])));
+  expect([...used].sort()).toEqual(Object.keys(defences).sort());
 });
 
 test('every verb has an example', async () => {

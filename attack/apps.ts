@@ -1,0 +1,404 @@
+/** T1 to T10: what hostile applications try, of the victim's own customer and of another one. */
+import { readFile } from 'node:fs/promises';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { credsAuthenticator, headers, jwtAuthenticator, type NatsConnection } from '@nats-io/nats-core';
+import { connect } from '@nats-io/transport-node';
+import { parseBusFile } from '../src/config/parse.ts';
+import { isBusError } from '../src/errors.ts';
+import { openConnection } from '../src/site/connections.ts';
+import { createKey, encodeUserJwt } from '../src/trust/index.ts';
+import { type Attack, type Outcome, verdict } from './attack.ts';
+import { codeOf, soon, type World } from './world.ts';
+
+/** What the server says to a request: a JSON answer, an error's name, or `silence`. */
+async function ask(nc: NatsConnection, subject: string, payload = ''): Promise<string> {
+  try {
+    return (await nc.request(subject, payload, { timeout: 700 })).string();
+  } catch (error) {
+    return error instanceof Error ? error.name : 'error';
+  }
+}
+
+/** Subjects that were answered with something. */
+async function answered(nc: NatsConnection, subjects: readonly string[]): Promise<string[]> {
+  const answers = await Promise.all(subjects.map(async (subject) => ({ subject, text: await ask(nc, subject, '{}') })));
+  return answers
+    .filter(({ text }) => text.includes('{'))
+    .map(({ subject, text }) => `${subject}: ${text.slice(0, 60)}`);
+}
+
+/** A connection of the sidecar's own rights, to see whether anything has changed. */
+async function inside(world: World, site: string, customer: string): Promise<NatsConnection> {
+  const actor = await world.site(site);
+  const noLink = (): never => {
+    throw new Error('no link is asked for');
+  };
+  const nc = await openConnection(actor.dir, { customer: actor.customer(customer).id }, noLink);
+  world.onEnd(() => nc.close());
+  return nc;
+}
+
+async function eavesdrop(world: World): Promise<Outcome> {
+  const wanted = ['>', '*.>', '*', '$JS.>', '_mb.>', 'mb.>', 'trade.>', 'trade', '$LDS.>', '$SYS.>', '_INBOX_x.>'];
+  const [spy, mole, rogue] = [
+    await world.app('globex/spy'),
+    await world.app('globex/mole'),
+    await world.app('acme/rogue'),
+  ];
+  let heard = 0;
+  let refused = 0;
+  for (const nc of [spy, mole, rogue]) {
+    for (const subject of wanted) {
+      nc.subscribe(subject, { callback: (error) => void (error === null ? heard++ : refused++) });
+    }
+  }
+  const before = world.victim.arrived;
+  const published = await soon(() => world.victim.arrived - before >= world.messages, world.messages * 100 + 20_000);
+  await soon(() => refused === 3 * wanted.length);
+  const problems = [heard > 0 ? `${heard} messages heard` : '', published ? '' : 'the victim’s messages do not flow'];
+  return verdict(
+    problems.filter(Boolean),
+    `${refused} of ${3 * wanted.length} subscriptions refused, 0 heard of ${world.messages}`,
+  );
+}
+
+async function foreignStreams(world: World): Promise<Outcome> {
+  const spy = await world.app('globex/mole');
+  const names = ['trade@desk', 'quote', 'quote@wall'];
+  const subjects = names.flatMap((name) => [
+    `$JS.API.STREAM.INFO.${name}`,
+    `$JS.API.STREAM.MSG.GET.${name}`,
+    `$JS.API.DIRECT.GET.${name}`,
+    `$JS.API.CONSUMER.NAMES.${name}`,
+    `$JS.acme.API.STREAM.INFO.${name}`,
+  ]);
+  const consumers = [
+    '$JS.API.CONSUMER.INFO.trade@desk.desk',
+    '$JS.API.CONSUMER.MSG.NEXT.quote@wall.wall',
+    '$JS.API.INFO',
+  ];
+  return verdict(await answered(spy, [...subjects, ...consumers]), `${subjects.length + 3} requests, 0 bytes`);
+}
+
+const management = [
+  ...['CREATE.x', 'UPDATE.trade', 'PURGE.trade', 'PURGE.trade@risk', 'DELETE.trade', 'DELETE.trade@risk'],
+  ...['SNAPSHOT.trade', 'RESTORE.y', 'MSG.DELETE.trade@risk', 'LIST', 'NAMES'],
+].map((call) => `$JS.API.STREAM.${call}`);
+
+async function manage(world: World): Promise<Outcome> {
+  const rogue = await world.app('acme/rogue');
+  const jsm = await jetstreamManager(await inside(world, 'frankfurt', 'acme'));
+  const configs = async (): Promise<string> =>
+    JSON.stringify(
+      await Promise.all(['trade@risk', 'quote@wall'].map(async (name) => (await jsm.streams.info(name)).config)),
+    );
+  const before = await configs();
+  const consumers = ['CREATE.trade@risk', 'DELETE.trade@risk.risk', 'RESET.trade@risk.risk', 'PAUSE.quote@wall.wall'];
+  const all = [...management, ...consumers.map((call) => `$JS.API.CONSUMER.${call}`), '$JS.API.ACCOUNT.PURGE.x'];
+  const problems = await answered(rogue, all);
+  const mirror = JSON.stringify({ name: 'mine', mirror: { name: 'trade@risk' } });
+  if ((await ask(rogue, '$JS.API.STREAM.CREATE.mine', mirror)).includes('{')) problems.push('a mirror was made');
+  if ((await configs()) !== before) problems.push('a stream has changed');
+  return verdict(problems, `${all.length + 1} calls refused, streams unchanged`);
+}
+
+async function cutOwnLink(world: World): Promise<Outcome> {
+  const rogue = await world.app('acme/rogue');
+  const osaka = await world.site('osaka');
+  const before = await leafConnections(world);
+  const subjects = [
+    '$SYS.REQ.ACCOUNT.PING.CONNZ',
+    '$SYS.REQ.SERVER.PING',
+    `$LDS.${osaka.siteId}`,
+    '$GR.x',
+    '$SYS.REQ.USER.INFO',
+  ];
+  const problems = await answered(rogue, subjects);
+  let heard = 0;
+  for (const subject of ['$LDS.>', '$SYS.>', '$GR.>'])
+    rogue.subscribe(subject, { callback: (error) => void (error ?? heard++) });
+  await rogue.flush();
+  if (heard > 0) problems.push(`${heard} messages heard`);
+  if (before === '' || (await leafConnections(world)) !== before) problems.push('a link was cut');
+  return verdict(problems, `${subjects.length} requests and 3 subscriptions refused, links stay`);
+}
+
+/** Every leaf connection of the attacked site by the server's own word: one that was cut comes back as another. */
+async function leafConnections(world: World): Promise<string> {
+  const { dir } = await world.site('frankfurt');
+  const page = (await (await fetch(`http://${dir.file.monitor}/leafz`)).json()) as {
+    leafs: { id: number; port: number; account: string }[];
+  };
+  return page.leafs
+    .map(({ id, port, account }) => `${account} ${id} ${port}`)
+    .sort()
+    .join();
+}
+
+async function otherGroup(world: World): Promise<Outcome> {
+  const rogue = await world.app('acme/rogue');
+  const jsm = await jetstreamManager(await inside(world, 'frankfurt', 'acme'));
+  const info = await jsm.consumers.info('trade@desk', 'desk');
+  const problems = await answered(rogue, [
+    '$JS.API.CONSUMER.INFO.trade@desk.desk',
+    '$JS.API.CONSUMER.MSG.NEXT.trade@desk.desk',
+    '$JS.API.CONSUMER.RESET.trade@desk.desk',
+    '$JS.API.CONSUMER.UNPIN.trade@desk.desk',
+  ]);
+  for (let seq = 1; seq <= 20; seq++) {
+    for (const word of ['+ACK', '+TERM', '-NAK']) rogue.publish(`$JS.ACK.trade@desk.desk.1.${seq}.${seq}.1.1`, word);
+  }
+  await rogue.flush();
+  const after = await jsm.consumers.info('trade@desk', 'desk');
+  if (after.ack_floor.stream_seq !== info.ack_floor.stream_seq) problems.push('the other group’s floor has moved');
+  if (after.delivered.stream_seq !== info.delivered.stream_seq) problems.push('the other group’s messages were taken');
+  return verdict(problems, '4 requests and 60 acknowledgements refused, its position stays');
+}
+
+async function replySubjects(world: World): Promise<Outcome> {
+  const rogue = await world.app('acme/rogue');
+  const jsm = await jetstreamManager(await inside(world, 'frankfurt', 'acme'));
+  const subjects = async (): Promise<string[]> =>
+    Object.keys((await jsm.streams.info('trade@risk', { subjects_filter: '>' })).state.subjects ?? {}).sort();
+  const markers = async (): Promise<string> => (await subjects()).filter((each) => each.startsWith('_mb')).join();
+  const before = await markers();
+  const secret = '0'.repeat(32);
+  const named = [
+    ...[`_mb.in.${secret}.trade.forged`, `_mb.mark.${secret}.x`, '_mb.in.trade.forged', '_mb.mark.>', '_mb.feed.0'],
+    ...['mb.l.a.b.f', 'mb.ctl.notice', 'trade.forged'],
+  ];
+  for (const reply of named) {
+    rogue.publish(reply, 'forged');
+    rogue.publish('$JS.API.CONSUMER.INFO.quote@wall.wall', '', { reply });
+    rogue.publish('$JS.API.CONSUMER.MSG.NEXT.quote@wall.wall', '{"batch":1,"no_wait":true}', { reply });
+  }
+  await rogue.flush();
+  const problems: string[] = [];
+  if ((await markers()) !== before) problems.push('a marker was forged');
+  // an acknowledgement's text in another topic of the same customer is documented, never an arrival
+  if ((await subjects()).some((subject) => subject.startsWith('_mb.in'))) problems.push('an arrival was forged');
+  return verdict(problems, `${named.length} subjects outright and as reply: no arrival, no marker`);
+}
+
+const reserved: [string, string][] = [
+  ...['sub', 'all'].map((value): [string, string] => ['Nats-Rollup', value]),
+  ...[
+    ['Nats-TTL', '1s'],
+    ['Nats-Trace-Only', 'true'],
+    ['Nats-Trace-Dest', '_mb.mark.0.0'],
+    ['Nats-Expected-Stream', 'other'],
+    ['Nats-Expected-Last-Sequence', '1'],
+    ['Nats-Expected-Last-Subject-Sequence', '999'],
+    ['Nats-Schedule', '@at 2040-01-01T00:00:00Z'],
+    ['Nats-Incr', '+1'],
+    ['Nats-Batch-Id', 'b1'],
+    ['Nats-Required-Api-Level', '99'],
+    ['Nats-Msg-Id', 'of a victim'],
+    ['Mb-Time', '1970-01-01T00:00:00Z'],
+  ].map(([name = '', value = '']): [string, string] => [name, value]),
+];
+
+async function reservedHeaders(world: World): Promise<Outcome> {
+  const js = jetstream(await world.app('acme/intruder'));
+  const far = await jetstream(await world.app('acme/rogue')).consumers.get('quote@wall', 'wall');
+  let taken = 0;
+  for (const [name, value] of reserved) {
+    const head = headers();
+    head.append(name, value);
+    const wasTaken = await js.publish('quote.h', name, { headers: head, timeout: 3_000 }).then(
+      () => 1,
+      () => 0,
+    );
+    taken += wasTaken;
+  }
+  // what comes after the poison must come whole
+  const plain = Array.from({ length: 20 }, (_, n) => `plain ${n}`);
+  for (const text of plain) await js.publish('quote.p', text);
+  const seen: string[] = [];
+  const problems: string[] = [];
+  const isAll = await soon(async () => {
+    for await (const message of await far.fetch({ max_messages: 50, expires: 1_000 })) {
+      seen.push(message.string());
+      const names = [...(message.headers ?? [])].map(([name]) => name);
+      // an arrival is part of an atomic batch of the bus's own
+      const foul = names.filter((name) => /^nats-(?!batch-)/i.test(name));
+      if (foul.length > 0) problems.push(`${foul} arrived`);
+      message.ack();
+    }
+    return plain.every((text) => seen.includes(text));
+  }, 40_000);
+  if (!isAll) problems.push('messages after them do not arrive');
+  const twice = plain.filter((text) => seen.filter((each) => each === text).length > 1);
+  if (twice.length > 0) problems.push('a message came twice');
+  return verdict(problems, `${reserved.length - taken} refused, ${taken} taken as plain data, 20 after them arrived`);
+}
+
+const badNames = [
+  ...[
+    'a.>',
+    '*',
+    'a..b',
+    '$SYS.x',
+    'x\r\nPUB a 1\r\n1',
+    'a\u0000b',
+    'a\u202eb',
+    'x'.repeat(10_000),
+    '../x',
+    "'; drop table sites; --",
+  ],
+  ...['_a', 'mbx', '', ' ', '-'.repeat(65)],
+];
+
+async function names(world: World): Promise<Outcome> {
+  const { file } = await world.admin.call('bus.export', {});
+  const problems: string[] = [];
+  for (const bad of badNames) {
+    const shown = JSON.stringify(bad).slice(0, 20);
+    const quoted = JSON.stringify(bad);
+    for (const text of [
+      `sites: [{name: ${quoted}, mode: client}]`,
+      `sites: [{name: a, mode: client}]\ncustomers: [{name: ${quoted}, terminals: [a]}]`,
+      `sites: [{name: a, mode: client}]\ncustomers: [{name: c, terminals: [a], topics: [{name: ${quoted}}]}]`,
+    ]) {
+      try {
+        parseBusFile(text, 'x');
+        problems.push(`the file takes ${shown}`);
+      } catch (error) {
+        if (!isBusError(error)) problems.push(`${shown}: no named error`);
+      }
+    }
+    const code = await codeOf(
+      world.admin.call('bus.apply', { file: { ...file, sites: [...file.sites, { name: bad }] } as never }),
+    );
+    if (code !== 'E_REQUEST_BAD') problems.push(`the API says ${code} to ${shown}`);
+    const token = await codeOf(world.admin.call('token.create', { site: bad.slice(0, 64) }));
+    if (token === 'given') problems.push(`a token for ${shown}`);
+  }
+  return verdict(problems, `${badNames.length} names in file, API and token refused by name`);
+}
+
+async function credentials(world: World): Promise<Outcome> {
+  const { nats, creds } = world.access('acme/leaver');
+  const elsewhere = world.info.sites.frankfurt?.nats ?? '';
+  const enter = (servers: string, authenticator: ReturnType<typeof credsAuthenticator>): Promise<string> =>
+    connect({ servers, authenticator, reconnect: false, timeout: 5_000 }).then(
+      async (nc) => {
+        await nc.close();
+        return 'in';
+      },
+      (error: Error) => error.name,
+    );
+  const mine = await readFile(creds);
+  const problems: string[] = [];
+  if ((await enter(nats, credsAuthenticator(mine))) !== 'in') problems.push('the right credential does not get in');
+  if ((await enter(elsewhere, credsAuthenticator(mine))) === 'in') problems.push('in at another site');
+  const { dir, customer } = await world.site('tokyo');
+  const [user, account] = [createKey('user'), await dir.key(`C-${customer('acme').id}`, 'account')];
+  const claims = { name: 'x', connections: ['STANDARD' as const] };
+  const publicKey = user.getPublicKey();
+  const expired = await encodeUserJwt({ ...claims, expires: Math.floor(Date.now() / 1000) - 10 }, publicKey, account);
+  const [head = '', body = '', signature = ''] = expired.split('.');
+  const none = Buffer.from('{"typ":"JWT","alg":"none"}').toString('base64url');
+  const forged = {
+    'of an unknown key': await encodeUserJwt(claims, publicKey, createKey('account')),
+    expired,
+    'of algorithm none': `${none}.${body}.${signature}`,
+    'without a signature': `${head}.${body}.`,
+    'for leaf nodes': await encodeUserJwt({ ...claims, connections: ['LEAFNODE'] }, publicKey, account),
+    'cut off': expired.slice(0, -4),
+  };
+  for (const [what, jwt] of Object.entries(forged)) {
+    if ((await enter(nats, jwtAuthenticator(jwt, user.getSeed()))) === 'in') problems.push(`in with one ${what}`);
+  }
+  const live = await world.app('acme/leaver', { reconnect: false });
+  const startMs = performance.now();
+  await world.admin.call('app.revoke', { customer: 'acme', app: 'leaver', isRenewed: false });
+  const isCut = await soon(() => live.isClosed(), 30_000);
+  const tookMs = Math.round(performance.now() - startMs);
+  if (!isCut) problems.push('a revoked connection lives');
+  if ((await enter(nats, credsAuthenticator(mine))) === 'in') problems.push('in with a revoked one');
+  return verdict(problems, `7 credentials refused, the revoked one cut after ${tookMs} ms`);
+}
+
+/** Stored bytes, large messages and headers; connections and subscriptions of a whole account are not flooded here. */
+async function flood(world: World): Promise<Outcome> {
+  const intruder = await world.app('acme/intruder');
+  const js = jetstream(intruder);
+  const problems: string[] = [];
+  let stored = 0;
+  let isFull = false;
+  for (let n = 0; n < 40 && !isFull; n++) {
+    const code = await js.publish('quote.f', Buffer.alloc(200_000), { timeout: 5_000 }).then(
+      () => 'stored',
+      (error: Error) => error.message,
+    );
+    if (code === 'stored') stored += 200_000;
+    else isFull = true;
+  }
+  const huge = headers();
+  huge.append('X', 'y'.repeat(2 * 1024 * 1024));
+  const big = await js.publish('quote.f', '', { headers: huge, timeout: 3_000 }).then(
+    () => true,
+    () => false,
+  );
+  if (big) problems.push('2 MiB of headers were stored');
+  const long = await js.publish(`quote.${'x'.repeat(60_000)}`, '', { timeout: 3_000 }).then(
+    () => true,
+    () => false,
+  );
+  if (long) problems.push('a subject of 60 kB was stored');
+  return verdict(
+    problems,
+    `${stored} bytes stored${isFull ? ', then the topic was full' : ''}; huge headers and subjects refused`,
+  );
+}
+
+const whole = { note: 'a limit of nats-server’s own configuration; the lab without it is another server' };
+
+export const appAttacks: Attack[] = [
+  { id: 'T1', attempt: 'applications subscribe to everything', defence: 'app-subscribe-rights', run: eavesdrop },
+  {
+    id: 'T2',
+    attempt: 'another customer’s streams and consumers by name',
+    defence: { note: 'accounts are nats-server’s own; one account for all customers is not this product' },
+    run: foreignStreams,
+  },
+  {
+    id: 'T3',
+    attempt: 'streams and consumers made, changed, purged, mirrored',
+    defence: 'app-publish-rights',
+    run: manage,
+  },
+  {
+    id: 'T4',
+    attempt: 'the account’s own link and the system account',
+    defence: 'app-publish-rights',
+    run: cutOwnLink,
+  },
+  {
+    id: 'T5',
+    attempt: 'another group’s messages taken and acknowledged',
+    defence: 'app-publish-rights',
+    run: otherGroup,
+  },
+  {
+    id: 'T6',
+    attempt: 'the bus’s own subjects, outright and as reply subject',
+    defence: 'app-publish-rights',
+    run: replySubjects,
+  },
+  {
+    id: 'T7',
+    attempt: 'reserved headers',
+    defence: { note: 'the list stands in src/nats/raw-headers.ts and its unit test fails without it' },
+    run: reservedHeaders,
+  },
+  { id: 'T8', attempt: 'names that are no names, in file, API and token', defence: 'names', run: names },
+  { id: 'T9', attempt: 'stored bytes, huge headers and subjects', defence: whole, run: flood },
+  {
+    id: 'T10',
+    attempt: 'credentials of elsewhere, forged, expired, revoked',
+    defence: { note: 'signatures of JWTs are nats-server’s own' },
+    run: credentials,
+  },
+];

@@ -1,0 +1,165 @@
+/** C1 to C7: the control plane, its database and its callers. */
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Client } from 'pg';
+import { unwrapRoot } from '../src/keys/derive.ts';
+import { findServer } from '../src/server/index.ts';
+import { type Attack, type Outcome, verdict } from './attack.ts';
+import { codeOf, type World } from './world.ts';
+
+/** The lab's database with the rights of its owner: a stolen dump, and worse. */
+async function database(world: World): Promise<Client> {
+  const dir = join(world.dir, 'control/postgres');
+  const password = await readFile(join(dir, 'password'), 'utf8');
+  const port = Number((await readFile(join(dir, 'data/postmaster.pid'), 'utf8')).split('\n')[3]);
+  const client = new Client({ host: '127.0.0.1', port, user: 'mbus', database: 'mbus', password });
+  await client.connect();
+  world.onEnd(() => client.end());
+  return client;
+}
+
+const injections = ["'; drop table sites; --", "x' or '1'='1", '$1', '\\', '%', '"; select 1; --'];
+
+async function sqlEverywhere(world: World): Promise<Outcome> {
+  const problems: string[] = [];
+  for (const text of injections) {
+    for (const code of [
+      await codeOf(world.admin.call('key.versions', { customer: text, topic: text })),
+      await codeOf(world.admin.call('token.create', { site: text })),
+      await codeOf(world.admin.call('terminal.drain', { customer: text, site: text, isDraining: true })),
+      await codeOf(world.admin.call('app.revoke', { customer: text, app: text, isRenewed: true })),
+    ]) {
+      if (code === 'given' || code === 'E_DATABASE' || code === 'E_INTERNAL') problems.push(`${text}: ${code}`);
+    }
+  }
+  const { sites } = await world.admin.call('bus.status', {});
+  if (sites.length === 0) problems.push('the sites are gone');
+  return verdict(problems, `${4 * injections.length} arguments refused by name, tables whole`);
+}
+
+async function shell(world: World): Promise<Outcome> {
+  const canary = join(world.dir, 'canary');
+  const cli = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
+  const tries = [`$(touch ${canary})`, `;touch ${canary}`, `../../../${canary}`];
+  const problems: string[] = [];
+  for (const text of tries) {
+    const code = await exitOf([cli, 'topic', 'keys', text, text, '--dir', join(world.dir, 'control')]);
+    if (code === 0) problems.push(`${text}: done`);
+  }
+  const isThere = await readFile(canary).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) problems.push('a shell ran');
+  return verdict(problems, `${tries.length} refused, no shell ran`);
+}
+
+function exitOf(args: string[]): Promise<number | null> {
+  return new Promise((resolve) => spawn(process.execPath, args, { stdio: 'ignore' }).once('close', resolve));
+}
+
+async function dump(world: World): Promise<Outcome> {
+  const client = await database(world);
+  const { rows } = await client.query('select * from topic_keys');
+  const problems: string[] = [];
+  const master = await readFile(join(world.dir, 'control/master.key'));
+  let wrapped = 0;
+  for (const row of rows as Record<string, unknown>[]) {
+    const at = { topicId: String(row.topic_id), epoch: Number(row.epoch) };
+    const secret = Object.values(row).find((value) => Buffer.isBuffer(value));
+    if (!Buffer.isBuffer(secret)) continue;
+    wrapped += 1;
+    if ((await codeOf(Promise.resolve().then(() => unwrapRoot(randomBytes(32), at, secret)))) === 'given')
+      problems.push('another key opens it');
+    if ((await codeOf(Promise.resolve().then(() => unwrapRoot(master, at, secret)))) !== 'given')
+      problems.push('the master key opens it not');
+  }
+  if (wrapped === 0) problems.push('no key was looked at');
+  const { rows: all } = await client.query(
+    "select table_name from information_schema.columns where column_name in ('password','securekey','seed')",
+  );
+  if (all.length > 0) problems.push(`columns hold secrets: ${JSON.stringify(all)}`);
+  return verdict(problems, `${wrapped} topic keys open with the master key alone`);
+}
+
+async function otherVerbs(world: World): Promise<Outcome> {
+  const [osaka, tokyo] = [await world.site('osaka'), await world.site('tokyo')];
+  const verbs = [
+    ['bus.export', {}],
+    ['bus.status', {}],
+    ['audit.list', { limit: 5 }],
+    ['token.create', { site: 'tokyo' }],
+    ['site.revoke', { site: 'lima', isCompromised: true }],
+    ['key.rotate', { customer: 'acme', topic: 'trade' }],
+  ] as const;
+  const problems: string[] = [];
+  for (const [method, request] of verbs) {
+    const code = await codeOf(osaka.control.call(method as 'bus.export', request as Record<string, never>));
+    if (code !== 'E_FORBIDDEN') problems.push(`${method}: ${code}`);
+  }
+  const topicId = tokyo.customer('globex').topics[0]?.id ?? '';
+  const foreign = await codeOf((await osaka.calls('acme')).ticket(topicId));
+  if (foreign === 'given') problems.push('a ticket for another customer’s topic');
+  const { rows } = await world.admin.call('audit.list', { limit: 100 });
+  if (!rows.some(({ actor, action }) => actor === 'site:osaka' && action.startsWith('refused bus.export')))
+    problems.push('no audit row');
+  return verdict(problems, `${verbs.length} verbs forbidden and audited; another customer’s topic: ${foreign}`);
+}
+
+async function audit(world: World): Promise<Outcome> {
+  const client = await database(world);
+  const problems: string[] = [];
+  const before = await world.admin.call('audit.verify', {});
+  if (!before.ok) problems.push(`not whole to begin with: ${before.reason}`);
+  const { rows } = await client.query('select id from audit order by id offset 3 limit 1');
+  const id = Number((rows[0] as { id: string } | undefined)?.id);
+  const plain = await client.query("update audit set action = 'nothing' where id = $1", [id]).then(
+    () => 'changed',
+    () => 'refused',
+  );
+  // whoever owns the database can go around its triggers
+  await client.query("set session_replication_role = 'replica'");
+  const { rows: kept } = await client.query('select action from audit where id = $1', [id]);
+  await client.query("update audit set action = 'nothing' where id = $1", [id]);
+  const after = await world.admin.call('audit.verify', {});
+  await client.query('update audit set action = $2 where id = $1', [id, (kept[0] as { action: string }).action]);
+  const again = await world.admin.call('audit.verify', {});
+  if (plain === 'changed') problems.push('a row was changed by plain SQL');
+  if (after.ok || after.firstBadId !== id) problems.push(`row ${id} was altered, found was ${after.firstBadId}`);
+  if (!again.ok) problems.push('put back, it is not whole');
+  return verdict(problems, `plain SQL ${plain}; past the triggers the altered row ${id} is named`);
+}
+
+async function oldServer(world: World): Promise<Outcome> {
+  const path = join(world.dir, 'old-nats-server');
+  await writeFile(path, '#!/bin/sh\necho "nats-server: v2.10.29"\n');
+  await chmod(path, 0o755);
+  const code = await codeOf(findServer({ env: { NATS_SERVER: path }, mayDownload: false }));
+  return verdict(
+    code === 'E_NATS_SERVER_OLD' ? [] : [`it says ${code}`],
+    `an old nats-server: ${code}; libraries are pinned`,
+  );
+}
+
+export const controlAttacks: Attack[] = [
+  {
+    id: 'C1',
+    attempt: 'SQL in every argument',
+    defence: { note: 'queries are built by kysely: there is no text to leave unescaped' },
+    run: sqlEverywhere,
+  },
+  { id: 'C2', attempt: 'shell text and paths as arguments', defence: { note: 'no shell is ever started' }, run: shell },
+  {
+    id: 'C3',
+    attempt: 'the database without the master key',
+    defence: { note: 'without wrapping there is no column' },
+    run: dump,
+  },
+  { id: 'C4', attempt: 'a site’s key calls an admin’s verbs', defence: 'callers-kind', run: otherVerbs },
+  { id: 'C5', attempt: 'audit rows altered', defence: 'audit-chain', run: audit },
+  { id: 'C6', attempt: 'the console without a login', defence: { note: 'there is no console yet' } },
+  { id: 'C7', attempt: 'an old nats-server', defence: 'server-version', run: oldServer },
+];

@@ -1,0 +1,130 @@
+/**
+ * Every attack of docs/security.md against a living lab with a victim's traffic in it, one line each.
+ *
+ *   npm run attack -- [--only T1,L3] [--without DEFENCE] [--messages N] [--json]
+ *
+ * Talk goes to stderr, the result to stdout. Exit code 0: everything held; 1: something is broken or was not tried; 2: usage.
+ * With --without the source is copied without one defence, and the cases that lean on it must come out broken: then 0.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { buildBroken } from '../campaign/broken.ts';
+import { errorText } from '../src/errors.ts';
+import type { Attack, Outcome } from './attack.ts';
+import { attacks } from './catalogue.ts';
+import type { VictimReport } from './victim.ts';
+import { type DefenceName, defences } from './without.ts';
+import { startWorld, type World } from './world.ts';
+
+interface Row {
+  id: string;
+  attempt: string;
+  answer: string;
+  result: 'held' | 'broken' | 'not yet';
+  ms: number;
+}
+
+interface Result {
+  rows: Row[];
+  victim: VictimReport;
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string' },
+      without: { type: 'string' },
+      messages: { type: 'string', default: '500' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const { only, without, json } = values;
+  if (without !== undefined && !isDefence(without)) {
+    process.stderr.write(`no defence ${without}: ${Object.keys(defences).join(', ')}\n`);
+    return 2;
+  }
+  const wanted =
+    only?.split(',') ?? attacks.filter(({ defence }) => !without || defence === without).map(({ id }) => id);
+  const chosen = attacks.filter(({ id }) => wanted.includes(id));
+  const unknown = wanted.filter((id) => !attacks.some((attack) => attack.id === id));
+  if (unknown.length > 0 || chosen.length === 0) {
+    process.stderr.write(`no case ${unknown.join(', ')}: ${attacks.map(({ id }) => id).join(', ')}\n`);
+    return 2;
+  }
+  if (without !== undefined)
+    return runWithout(
+      without,
+      chosen.map(({ id }) => id),
+    );
+  const result = await run(chosen, Number(values.messages), json);
+  if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  return isHeld(result) ? 0 : 1;
+}
+
+function isDefence(name: string): name is DefenceName {
+  return Object.hasOwn(defences, name);
+}
+
+async function run(chosen: readonly Attack[], messages: number, isQuiet: boolean): Promise<Result> {
+  const talk = (line: string): void => void process.stderr.write(`${line}\n`);
+  const { world, down } = await startWorld({ messages, progress: talk });
+  const print = isQuiet ? talk : (line: string): void => void process.stdout.write(`${line}\n`);
+  try {
+    const rows: Row[] = [];
+    for (const attack of chosen) {
+      const row = await tryOne(world, attack);
+      rows.push(row);
+      print(`${row.id.padEnd(4)} ${row.result.padEnd(8)} ${row.attempt}: ${row.answer}`);
+    }
+    const victim = await world.victim.stop();
+    print(
+      `the victim: ${victim.confirmed} confirmed, ${victim.lost} lost, ${victim.doubled} doubled, ${victim.foreign} foreign`,
+    );
+    return { rows, victim };
+  } finally {
+    await down();
+  }
+}
+
+/** Held means the defence's own verdict and the victim's messages flowing on. */
+async function tryOne(world: World, { id, attempt, run: work }: Attack): Promise<Row> {
+  const startMs = performance.now();
+  const outcome: Outcome | undefined = await work?.(world).catch((error: unknown) => ({
+    isHeld: false,
+    answer: `the attempt itself failed: ${errorText(error)}`,
+  }));
+  const ms = (): number => Math.round(performance.now() - startMs);
+  if (outcome === undefined) return { id, attempt, answer: 'not tried here', result: 'not yet', ms: ms() };
+  const flows = await world.victim.flows(30_000);
+  const answer = outcome.answer + (flows ? '' : '; the victim’s messages stand still');
+  return { id, attempt, answer, result: outcome.isHeld && flows ? 'held' : 'broken', ms: ms() };
+}
+
+function isHeld({ rows, victim }: Result): boolean {
+  return rows.every(({ result }) => result === 'held') && victim.lost + victim.doubled + victim.foreign === 0;
+}
+
+/** The same cases against a build without the defence: 0 when one of them is broken there, or the victim harmed. */
+async function runWithout(name: DefenceName, ids: readonly string[]): Promise<number> {
+  const dir = await mkdtemp(join(tmpdir(), 'mbus-without-'));
+  try {
+    process.stderr.write(`without ${name}: ${defences[name].what}\n`);
+    await buildBroken(dir, defences[name]);
+    const code = await new Promise<number | null>((resolve) => {
+      const args = [join(dir, 'attack/main.ts'), '--only', ids.join(',')];
+      spawn(process.execPath, args, { stdio: 'inherit' }).once('close', resolve);
+    });
+    process.stderr.write(code === 1 ? 'found, as it must be\n' : 'NOT found: the case cannot fail\n');
+    return code === 1 ? 0 : 1;
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  process.stderr.write(`${errorText(error)}\n`);
+  return 1;
+});

@@ -1,0 +1,126 @@
+/**
+ * Builds with one defence taken out, so that each case can be shown to fail: `--without NAME` runs the same attacks against a
+ * copy of the source with a few lines replaced. The product has no switch for any of it.
+ */
+import type { Break } from '../campaign/broken.ts';
+
+export type DefenceName = keyof typeof defences;
+
+export const defences = {
+  'app-subscribe-rights': {
+    what: 'an application may subscribe to everything in its account',
+    file: 'src/site/permissions.ts',
+    edits: [
+      {
+        from: 'appInbox(customer, app)}.>`]',
+        to: "appInbox(customer, app)}.>`, '>']",
+      },
+    ],
+  },
+  'app-publish-rights': {
+    what: 'an application may publish everything in its account',
+    file: 'src/site/permissions.ts',
+    edits: [
+      {
+        from: 'publish: { allow: orNothing([...publish, ...consume, ...deadLetters]), deny: deniedToApps },',
+        to: "publish: { allow: ['>', ...orNothing([...publish, ...consume, ...deadLetters])], deny: [] },",
+      },
+    ],
+  },
+  names: {
+    what: 'a name may be anything',
+    file: 'src/config/names.ts',
+    edits: [
+      { from: 'export const namePattern = /^(?!_|mb)[A-Za-z0-9_-]{1,64}$/;', to: 'export const namePattern = /^/;' },
+    ],
+  },
+  'leaf-tls': {
+    what: 'the leaf port asks for no certificate',
+    file: 'nats-config/leaf-listener.conf.tpl',
+    edits: [{ from: 'verify: true', to: 'verify: false' }],
+  },
+  'link-rights': {
+    what: 'a peer may say and hear everything on a link',
+    file: 'src/site/permissions.ts',
+    edits: [
+      {
+        from: "publish: { allow: [linkSubject(selfSite, peerSite, '>')], deny: [] },",
+        to: "publish: { allow: ['>'], deny: [] },",
+      },
+      {
+        from: "subscribe: { allow: [linkSubject(peerSite, selfSite, '>')], deny: [] },",
+        to: "subscribe: { allow: ['>'], deny: [] },",
+      },
+    ],
+  },
+  'receivers-only': {
+    what: 'the key service asks not whether a terminal is in a group of the topic',
+    file: 'src/keys/service.ts',
+    edits: [{ from: "if (!ticket.isReceiver) throw this.#refused(request, 'not in a group of the topic');", to: '' }],
+  },
+  password: {
+    what: 'the key service asks for no password',
+    file: 'src/keys/service.ts',
+    edits: [{ from: "if (!isOriginal && !isRenewed) throw this.#refused(request, 'password');", to: '' }],
+  },
+  'header-check': {
+    what: 'a header of a re-ticket is not compared with its ticket',
+    file: 'src/keys/service.ts',
+    edits: [{ from: "if (!isSame || !hasPassword) throw this.#refused(request, 'header of another ticket');", to: '' }],
+  },
+  proof: {
+    what: 'the key service asks for no proof of the securekey',
+    file: 'src/keys/service.ts',
+    edits: [
+      {
+        from: "if (!verifySignature(proofContext, claim, proof, who.signKey)) throw this.#refused(request, 'proof');",
+        to: '',
+      },
+    ],
+  },
+  'rate-limit': {
+    what: 'the key service answers as often as it is asked',
+    file: 'src/keys/service.ts',
+    edits: [
+      {
+        from: 'if (!this.#rates.site.take(siteId) ||',
+        to: "if (siteId === '' &&",
+      },
+    ],
+  },
+  'envelope-signature': {
+    what: 'an envelope’s signature is not looked at',
+    file: 'src/sealing/open.ts',
+    edits: [
+      {
+        from: 'if (!verifySignature(context.envelope, digest, envelope.signature, known.signKey))',
+        to: 'if (digest.length === 0)',
+      },
+    ],
+  },
+  marker: {
+    what: 'the destination stores what it has already',
+    file: 'src/delivery/flow-writer.ts',
+    edits: [
+      { from: 'if (received.covers(arrival.first, arrival.last)) continue;', to: '' },
+      { from: 'if (!received.has(message.seq)) batch.push(', to: 'batch.push(' },
+    ],
+  },
+  'callers-kind': {
+    what: 'a site’s key calls what is for admins',
+    file: 'src/control/authorize.ts',
+    edits: [{ from: 'if (caller?.kind === wanted) return caller;', to: 'if (caller !== undefined) return caller;' }],
+  },
+  'audit-chain': {
+    what: 'a row of the audit log is not compared with its hash',
+    file: 'src/registry/audit.ts',
+    edits: [
+      { from: "if (!chainHash(previous.hash, row).equals(row.hash)) return broken(row.id, 'it was changed');", to: '' },
+    ],
+  },
+  'server-version': {
+    what: 'any nats-server will do',
+    file: 'src/server/version.ts',
+    edits: [{ from: 'if (had !== wanted) return had > wanted;', to: 'if (had !== wanted) return true;' }],
+  },
+} satisfies Record<string, Break>;
