@@ -82,9 +82,10 @@ export const defences = {
     what: 'the key service answers as often as it is asked',
     file: 'src/keys/service.ts',
     edits: [
+      { from: "if (!this.#rates.site.take(siteId)) throw busy('this site');", to: '' },
       {
-        from: 'if (!this.#rates.site.take(siteId) ||',
-        to: "if (siteId === '' &&",
+        from: 'if (!this.#rates.terminal.take(',
+        to: "if (siteId === '' && !this.#rates.terminal.take(",
       },
     ],
   },
