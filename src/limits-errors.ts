@@ -7,4 +7,9 @@ export const limitsErrors = {
     summary: 'Dead letters cannot be given to consumers again at a site that does not serve their group.',
     remedy: 'Serve the group at this site and retry, or read and purge them here.',
   },
+  E_DISK_FULL: {
+    disposition: 'retry',
+    summary: "The disk of a site's nats-server is full, or a write to it failed, and it stores nothing.",
+    remedy: 'Make room; the sidecar starts JetStream anew as soon as there is some, and nothing acknowledged is lost.',
+  },
 } as const satisfies Record<string, ErrorEntry>;

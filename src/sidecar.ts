@@ -66,6 +66,7 @@ const renewAgainMs = 3_600_000;
 /** no apply solves them: a setting that waits for a restart, a stream that must stay, lost messages, a way that is gone around */
 const lastingProblems: ReadonlySet<string> = new Set([
   'E_SERVER_RESTART',
+  'E_DISK_FULL',
   'E_NOT_DURABLE',
   'E_LEFT_OVER',
   'E_ROLLED_BACK',
@@ -165,6 +166,9 @@ class Sidecar {
     if (cached !== undefined) await this.#apply(cached);
     this.#site.onLinkChange((linkId, isUp) => {
       for (const terminal of this.#terminals.values()) terminal.connectionChanged(linkId, isUp);
+    });
+    this.#site.onJetStreamRestart(() => {
+      for (const terminal of this.#terminals.values()) terminal.storageRestarted();
     });
     control.onNotice((version) => {
       if (version !== this.#snapshot?.version) this.#sync();
@@ -391,7 +395,9 @@ class Sidecar {
 
   #problems(): { code: string; text: string }[] {
     const ofTerminals = [...this.#terminals.values()].flatMap((terminal) => terminal.problems);
-    return [...this.#applyResult.problems, ...ofTerminals];
+    const { diskProblem } = this.#site;
+    const ofDisk = diskProblem === '' ? [] : [{ code: 'E_DISK_FULL', text: diskProblem }];
+    return [...ofDisk, ...this.#applyResult.problems, ...ofTerminals];
   }
 
   /** Problems that another apply may solve. */

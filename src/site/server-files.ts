@@ -103,7 +103,7 @@ function serverConfigPath(dir: SiteDir): string {
 export async function writeServerConfig(
   dir: SiteDir,
   plan: ServerPlan,
-  { withoutControl = false } = {},
+  { withoutControl = false, hasJetStream = true } = {},
 ): Promise<string> {
   const controlCreds = await writeControlCreds(dir);
   const { operatorJwt, preload, systemAccount, controlAccount } = await fixedTokens(dir);
@@ -124,6 +124,7 @@ export async function writeServerConfig(
     tls: dir.tls,
     maxPayload: largestMessageBytes,
     durability: plan.durability,
+    hasJetStream,
     storeDir: dir.at('nats/store'),
     ...(dir.file.maxStoreBytes === undefined ? {} : { maxStoreBytes: dir.file.maxStoreBytes }),
     remotes: [...(controlUrls.length > 0 ? [control] : []), ...plan.remotes],

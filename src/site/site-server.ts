@@ -27,6 +27,7 @@ import { desiredAccounts } from './accounts.ts';
 import { appScopes, writeAppCreds } from './apps.ts';
 import { type ConnectOptions, type ConnectTarget, openConnection } from './connections.ts';
 import type { SiteDir } from './dir.ts';
+import { DiskWatch } from './disk-watch.ts';
 import { issueLinkUsers, type LinkCredential } from './link-users.ts';
 import { LinkWatch } from './link-watch.ts';
 import { type LinkSide, linkSides } from './links.ts';
@@ -70,6 +71,8 @@ export class SiteServer {
   #system: NatsConnection | undefined;
   #accounts: AccountStore | undefined;
   #watch: LinkWatch | undefined;
+  #diskWatch: DiskWatch | undefined;
+  #onJetStreamRestart: () => void = () => undefined;
   #cancelWatch: (() => void) | undefined;
   #links = new Map<string, LinkSide>();
   /** digest of the configuration and certificates the server has loaded */
@@ -92,6 +95,23 @@ export class SiteServer {
     this.#system = await this.connect('SYS', { name: 'sidecar' });
     this.#watch = new LinkWatch(this.#system, this.#log);
     this.#watch.start();
+    this.#diskWatch = new DiskWatch({
+      monitor: this.#dir.file.monitor,
+      storeDir: this.#dir.at('nats/store'),
+      restartJetStream: () => this.#restartJetStream(),
+      log: this.#log,
+    });
+    this.#diskWatch.start();
+  }
+
+  /** Why nats-server stores nothing, empty while it does. */
+  get diskProblem(): string {
+    return this.#diskWatch?.problem ?? '';
+  }
+
+  /** Told when JetStream was started anew: deliveries that were under way are lost. */
+  onJetStreamRestart(listener: () => void): void {
+    this.#onJetStreamRestart = listener;
   }
 
   /** Brings accounts, links and credentials to the snapshot. One at a time; safe to repeat. */
@@ -147,6 +167,22 @@ export class SiteServer {
     return next;
   }
 
+  /** Off and on by two reloads; a process that dies in between leaves it to the next apply, which loads it all. */
+  #restartJetStream(): Promise<void> {
+    const next = this.#applying.then(async () => {
+      const plan = await readPlan(this.#dir);
+      if (plan === undefined) return;
+      const running = { ...plan, ...(await readStartSettings(this.#dir)) };
+      this.#loaded = undefined;
+      await writeServerConfig(this.#dir, running, { hasJetStream: false });
+      await reloadServer(this.#needSystem());
+      await this.#load(running);
+      this.#onJetStreamRestart();
+    });
+    this.#applying = next.catch(() => undefined);
+    return next;
+  }
+
   /** nats-server's version, as it says itself. */
   get version(): string {
     return this.#system?.info?.version ?? '';
@@ -158,6 +194,7 @@ export class SiteServer {
     await this.#applying;
     this.#cancelWatch?.();
     this.#watch?.stop();
+    this.#diskWatch?.stop();
     await Promise.all([...this.#connections].map((connection) => connection.close()));
   }
 

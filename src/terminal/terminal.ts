@@ -248,6 +248,11 @@ export class Terminal {
     this.#sessions.get(linkId)?.connectionChanged(isUp);
   }
 
+  /** JetStream was started anew under connections that stand. */
+  storageRestarted(): void {
+    this.#readAgain('JetStream was started anew');
+  }
+
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#parts?.letters.stop();
@@ -532,9 +537,12 @@ export class Terminal {
   /** Deliveries under way are lost with a connection: every cursor reads again from its floor. */
   async #watchConnection(nc: NatsConnection): Promise<void> {
     for await (const { type } of nc.status()) {
-      if (type !== 'reconnect') continue;
-      this.#parts?.groups.reconnected();
-      for (const topic of this.#topics.values()) topic.rewind('the connection to nats-server was made anew');
+      if (type === 'reconnect') this.#readAgain('the connection to nats-server was made anew');
     }
+  }
+
+  #readAgain(reason: string): void {
+    this.#parts?.groups.reconnected();
+    for (const topic of this.#topics.values()) topic.rewind(reason);
   }
 }
