@@ -5,6 +5,7 @@
 import { readEnv } from '../src/config/env.ts';
 import { Lifecycle, runUntilSignal } from '../src/lifecycle.ts';
 import { createLogger, type Logger } from '../src/log.ts';
+import { isLateWrite } from '../src/nats/index.ts';
 
 export interface Daemon {
   stop(): Promise<void>;
@@ -15,6 +16,7 @@ export interface Daemon {
 /** Resolves after a clean stop; throws what the daemon died of. */
 export async function runDaemon(name: string, start: (log: Logger) => Promise<Daemon>): Promise<void> {
   const log = createLogger(name, readEnv().logLevel);
+  surviveLateWrites(log);
   const lifecycle = new Lifecycle(log);
   const daemon = await start(log);
   lifecycle.push(name, () => daemon.stop());
@@ -24,4 +26,15 @@ export async function runDaemon(name: string, start: (log: Logger) => Promise<Da
   } finally {
     await lifecycle.stop();
   }
+}
+
+/** Any other uncaught error ends the process as it would without this. */
+function surviveLateWrites(log: Logger): void {
+  process.on('uncaughtException', (error) => {
+    if (!isLateWrite(error)) {
+      process.stderr.write(`${error.stack ?? error}\n`);
+      process.exit(1);
+    }
+    log.warn({ event: 'nats.late-write', err: error }, 'a write met a connection that had just ended');
+  });
 }
