@@ -146,6 +146,7 @@ async function floodKeys(world: World): Promise<Outcome> {
   const calls = await osaka.calls('acme');
   const codes = new Map<string, number>();
   const guesses = 4_000;
+  const startMs = performance.now();
   for (let sent = 0; sent < guesses; sent += 200) {
     const batch = await Promise.all(
       Array.from({ length: 200 }, () => codeOf(calls.open(topicId, randomBytes(16), randomBytes(32)))),
@@ -154,7 +155,10 @@ async function floodKeys(world: World): Promise<Outcome> {
     if ((codes.get('E_KEY_BUSY') ?? 0) > 100) break;
   }
   const problems = codes.has('given') ? ['a guess was right'] : [];
-  if (!codes.has('E_KEY_BUSY')) problems.push('no limit');
+  const asked = [...codes.values()].reduce((sum, count) => sum + count, 0);
+  const perSecond = Math.round((asked * 1_000) / (performance.now() - startMs));
+  // the limit is 100 a second after the first thousand: a machine that asks more slowly shows nothing
+  if (!codes.has('E_KEY_BUSY')) problems.push(`the limit was not met by ${asked} guesses at ${perSecond} a second`);
   const other = await codeOf((await tokyo.calls('acme')).ticket(topicId));
   if (other !== 'given') problems.push(`another terminal gets ${other}`);
   const told = [...codes].map(([code, count]) => `${count} ${code}`).join(', ');

@@ -217,7 +217,12 @@ export async function startWorld(options: {
 }): Promise<{ world: World; down: () => Promise<void> }> {
   const parent = await mkdtemp(join(tmpdir(), 'mbus-attack-'));
   const dir = join(parent, 'lab');
-  const info = await labUp({ text: bus, fileName: 'attack.yaml', dir, progress: options.progress });
+  const info = await labUp({ text: bus, fileName: 'attack.yaml', dir, progress: options.progress }).catch(
+    async (error: unknown) => {
+      await rm(parent, { recursive: true, force: true });
+      throw error;
+    },
+  );
   const world = new World(dir, info, await createAdminClient(join(dir, 'control')), options.messages);
   const down = async (): Promise<void> => {
     await world.close();
