@@ -12,6 +12,8 @@ export interface Job {
   variant: Variant;
   /** tell every event */
   isTraced: boolean;
+  /** look for the smallest plan of what is found */
+  isShrunk: boolean;
 }
 
 export interface Finding {
@@ -42,7 +44,7 @@ export interface JobResult {
 createInbox();
 
 export function runJob(job: Job): JobResult {
-  const { variant, isTraced } = job;
+  const { variant, isTraced, isShrunk } = job;
   const sums = { events: 0, messages: 0, faults: 0, virtualMs: 0, mostHeld: 0 };
   const result: JobResult = { hashes: [], ...sums, findings: [], trace: [], steps: {} };
   // stacks of errors that are caught cost more than all the rest
@@ -53,8 +55,8 @@ export function runJob(job: Job): JobResult {
     add(result, verdict);
     const first = verdict.violations[0];
     if (first === undefined) continue;
-    const small = describePlan(smallest(plan, first.kind, variant));
-    result.findings.push({ seed: plan.seed, ...first, plan: small });
+    const shown = isShrunk ? smallest(plan, first.kind, variant) : plan;
+    result.findings.push({ seed: plan.seed, ...first, plan: describePlan(shown) });
   }
   return result;
 }

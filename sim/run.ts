@@ -11,6 +11,8 @@ export interface SimulationOptions {
   variant?: Variant;
   isTraced?: boolean;
   threads?: number;
+  /** findings come with the smallest plan that leads to them */
+  isShrunk?: boolean;
   /** no more schedules once something was found */
   stopAtFirst?: boolean;
 }
@@ -36,7 +38,7 @@ const jobSize = 10;
 /** The messages of one seed, once for each event of each process: it is killed there. Every `stride`-th of them. */
 export async function sweep({ seed, stride = 1 }: { seed: number; stride?: number }): Promise<Summary> {
   const beganMs = performance.now();
-  const common = { firstSeed: seed, count: 1, variant: 'none', isTraced: false } as const;
+  const common = { firstSeed: seed, count: 1, variant: 'none', isTraced: false, isShrunk: true } as const;
   const measured: JobResult[] = [];
   await work([{ ...common, crashes: [noCrash] }], measured, () => false);
   const points = Object.entries(measured[0]?.steps ?? {})
@@ -74,10 +76,10 @@ async function inThreads(jobs: Job[], results: JobResult[], isOver: () => boolea
   await Promise.all(Array.from({ length: count }, () => work(jobs, results, isOver)));
 }
 
-function jobsOf({ schedules, seed, variant = 'none', isTraced = false }: SimulationOptions): Job[] {
+function jobsOf({ schedules, seed, variant = 'none', isTraced = false, isShrunk = true }: SimulationOptions): Job[] {
   const jobs: Job[] = [];
   for (let done = 0; done < schedules; done += jobSize) {
-    jobs.push({ firstSeed: seed + done, count: Math.min(jobSize, schedules - done), variant, isTraced });
+    jobs.push({ firstSeed: seed + done, count: Math.min(jobSize, schedules - done), variant, isTraced, isShrunk });
   }
   return jobs;
 }

@@ -75,12 +75,19 @@ export class Scheduler {
   readonly #heap: Event[] = [];
   #order = 0;
   #processes = 0;
+  #serial = 0;
   #hashLow = 0x811c9dc5;
   #hashHigh = 0x01234567;
 
   createProcess(name: string): Process {
     this.#processes += 1;
     return new Process(name, this.#processes);
+  }
+
+  /** numbers for names that must not repeat within a schedule */
+  nextSerial(): number {
+    this.#serial += 1;
+    return this.#serial;
   }
 
   at(delayMs: number, process: Target, label: number, run: () => void): Cancel & Event {

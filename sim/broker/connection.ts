@@ -51,7 +51,6 @@ const noBytes = new Uint8Array(0);
 const connectionLabel = labelOf('connection');
 const retryMs = 100;
 const keptShare = 0.3;
-let serial = 0;
 
 /** Connects; E_SERVER_AWAY when the server is down. */
 export async function connectSim(options: ConnectionOptions): Promise<NatsConnection> {
@@ -77,8 +76,7 @@ export class SimConnection {
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    serial += 1;
-    this.#inbox = `_INBOX.${serial}.`;
+    this.#inbox = `_INBOX.${options.scheduler.nextSerial()}.`;
   }
 
   open(): Promise<void> {

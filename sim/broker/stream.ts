@@ -127,12 +127,13 @@ export class Stream {
     return this.#storeAll(this.#hooks.isBatchTorn ? [packet] : batch.packets);
   }
 
-  remove(seq: number): boolean {
+  /** `isRolledUp`: it goes with the message that takes its place, on disk too. */
+  remove(seq: number, isRolledUp = false): boolean {
     const message = this.#messages.get(seq);
     if (message === undefined) return false;
     this.#messages.delete(seq);
     this.bytes -= message.size;
-    this.#remember(false, () => this.#putBack(message));
+    this.#remember(isRolledUp, () => this.#putBack(message));
     this.#hooks.onRemoved(this, message);
     return true;
   }
@@ -209,7 +210,7 @@ export class Stream {
   #store(packet: Packet): number {
     const subject = this.#transformed(packet.subject);
     if (headerValue(packet.headers, 'Nats-Rollup') === 'sub') {
-      for (const before of [...this.#messages.values()]) if (before.subject === subject) this.remove(before.seq);
+      for (const before of [...this.#messages.values()]) if (before.subject === subject) this.remove(before.seq, true);
     }
     this.lastSeq += 1;
     const { headers, data } = packet;

@@ -1,6 +1,6 @@
 /** The custody protocol on virtual time: it holds, and it does not without its defences. docs/simulation.md */
 import { describe, expect, it } from 'vitest';
-import { simulate } from '../../../sim/run.ts';
+import { simulate, sweep } from '../../../sim/run.ts';
 import type { Variant } from '../../../sim/variants.ts';
 
 // a few seconds on a machine that has nothing else to do
@@ -22,6 +22,21 @@ describe('simulated schedules', () => {
   });
 });
 
+describe('a crash', () => {
+  // the whole sweep is npm run sim -- --sweep
+  it('at any event of any process costs nothing', { timeout: patienceMs }, async () => {
+    const { findings, schedules } = await sweep({ seed: 3, stride: 5 });
+    expect(findings).toEqual([]);
+    expect(schedules).toBeGreaterThan(30);
+  });
+});
+
+describe('seeds that once found something', () => {
+  it.each([34])('%i', { timeout: patienceMs }, async (seed) => {
+    expect((await simulate({ schedules: 1, seed })).findings).toEqual([]);
+  });
+});
+
 describe('without a defence', () => {
   it.each<[Variant, string]>([
     ['no-receipts', 'lost'],
@@ -29,7 +44,7 @@ describe('without a defence', () => {
     ['early-custody', 'lost'],
     ['torn-batch', 'duplicated'],
   ])('%s: a message is %s', { timeout: patienceMs }, async (variant, kind) => {
-    const { findings } = await simulate({ schedules: 1_000, seed: 1, variant, stopAtFirst: true });
+    const { findings } = await simulate({ schedules: 1_000, seed: 1, variant, isShrunk: false, stopAtFirst: true });
     expect(findings.map((each) => each.kind)).toContain(kind);
   });
 });
