@@ -121,7 +121,12 @@ export function replaceGlobals(): void {
     needRealm().chance.fill(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     return bytes;
   };
-  Object.assign(crypto, { randomFillSync: fill, randomBytes: (size: number) => fill(Buffer.alloc(size)) });
+  const below = (low: number, high: number): number => low + Math.floor(needRealm().chance.next() * (high - low));
+  Object.assign(crypto, {
+    randomFillSync: fill,
+    randomBytes: (size: number) => fill(Buffer.alloc(size)),
+    randomInt: (first: number, second?: number) => (second === undefined ? below(0, first) : below(first, second)),
+  });
   Object.assign(globalThis.crypto, { getRandomValues: fill });
   syncBuiltinESMExports();
 }
