@@ -1,10 +1,26 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 import { isLateWrite } from './src/nats/late-write.ts';
+
+// Many kills, disks and clocks of a whole bus: a minute each and more. `npm run test:long` runs them, `npm test` does not.
+const long = [
+  'test/fault/backlog-memory.test.ts',
+  'test/fault/campaign.test.ts',
+  'test/fault/disk-full.test.ts',
+  'test/fault/disks.test.ts',
+  'test/fault/identity.test.ts',
+  'test/integration/bus/dead-letters.test.ts',
+  'test/integration/keys/retickets.test.ts',
+  'test/integration/keys/revocation.test.ts',
+  'test/integration/keys/rotation.test.ts',
+  'test/integration/groups/forget.test.ts',
+];
+const isLong = process.env.MBUS_TESTS === 'long';
 
 // Integration tests start real servers: two files at a time keeps a two-core machine honest.
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: isLong ? long : ['test/**/*.test.ts'],
+    exclude: isLong ? [] : [...configDefaults.exclude, ...long],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     // real servers on a busy machine: a test that fails is tried again, and named as flaky when it then passes

@@ -125,8 +125,9 @@ test('a destination disk put back to an older copy is found out and told; what c
   await startSite('b');
   const next = await publish(30);
 
-  const told = (await report('b'))?.problems.find(({ code }) => code === 'E_ROLLED_BACK');
-  expect(told?.text).toBe('order@desk from a: 100 sequences were receipted here and are not on this disk: 51-150');
+  const told = async () => (await report('b'))?.problems.find(({ code }) => code === 'E_ROLLED_BACK')?.text;
+  await until('b tells what it lost', async () => (await told()) !== undefined, 10_000);
+  expect(await told()).toBe('order@desk from a: 100 sequences were receipted here and are not on this disk: 51-150');
   expect(await metricOf(lab(), 'b', 'mbus_messages_lost_total')).toBe(100);
   expect(await logLines(lab(), 'b', 'delivery.rolled-back')).toHaveLength(1);
   const ledger = new Ledger();
