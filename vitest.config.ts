@@ -8,11 +8,18 @@ const long = [
   'test/fault/disk-full.test.ts',
   'test/fault/disks.test.ts',
   'test/fault/identity.test.ts',
+  'test/fault/local-group-server-killed.test.ts',
   'test/integration/bus/dead-letters.test.ts',
   'test/integration/keys/retickets.test.ts',
   'test/integration/keys/revocation.test.ts',
   'test/integration/keys/rotation.test.ts',
+  'test/integration/control/audit.test.ts',
+  'test/integration/control/master-key.test.ts',
+  'test/integration/demo/demo.test.ts',
   'test/integration/groups/forget.test.ts',
+  'test/integration/groups/move.test.ts',
+  'test/integration/routing/clients.test.ts',
+  'test/integration/routing/liar.test.ts',
 ];
 const isLong = process.env.MBUS_TESTS === 'long';
 

@@ -124,6 +124,8 @@ async function sendWhileBusy(
     const isWanted = (): boolean => progress.isWanted(terminalId);
     await pause(options.clock, backoffMs(attempt, 50, maxBusyWaitMs), isWanted);
     if (!isWanted()) {
+      // receipted meanwhile, or another cursor's by now: nothing is left to store there
+      progress.stored([terminalId]);
       progress.waiting('');
       return;
     }
