@@ -64,9 +64,11 @@ test('a group that leaves a terminal takes its backlog along; a topic takes its 
   const smaller = yaml({ ...first, workAt: 'west', hasOld: false });
   await eventually('east reports what waits', async () => {
     const { sites, names } = await labStatus(lab().dir);
-    return sites.some(({ report }) =>
-      report?.groups.some(({ groupId, pending }) => names[groupId] === 'acme/old@shelf' && pending === 10),
-    );
+    return sites.some(({ report }) => {
+      const isHandedOver = report?.topics.some(({ topicId, messages }) => names[topicId] === 'acme/old' && messages === 0);
+      const pending = report?.groups.find(({ groupId }) => names[groupId] === 'acme/old@shelf')?.pending;
+      return isHandedOver && pending === 10;
+    });
   });
   const refused = labApply(lab().dir, smaller, 'bus.yaml');
   await expect(refused).rejects.toMatchObject({
