@@ -65,7 +65,7 @@ export class LinkHealth {
     this.#judge();
   }
 
-  /** The link was gone: what was unanswered then says nothing of what it is when it comes back. */
+  /** Forgets what was unanswered; the round trip stays what it was. */
   reset(): void {
     this.#sentAt.clear();
     this.#outcomes = [];

@@ -328,6 +328,8 @@ export class LinkSession {
     if (state === this.#state) return;
     const { clock, log, peerName: peer } = this.#options;
     const wasUp = this.isUp;
+    // hellos into a link that is not up say nothing of what it is when it comes back
+    if (!wasUp) this.#health.reset();
     this.#state = state;
     this.#reason = reason;
     this.#sinceMs = clock.wallMs();

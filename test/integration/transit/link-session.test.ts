@@ -67,6 +67,16 @@ test('hellos bring a link up and measure it; records cross it', async () => {
   expect(a.session.facts).toMatchObject({ state: 'up', lossRatio: 0, backlogMs: 0 });
 });
 
+test('what was unanswered before the link was up is not held against it', async () => {
+  const peer = await startJetStream(scope, scope.dir());
+  const early = startEnd(peer, 'a', 'b');
+  await delay(500);
+  startEnd(peer, 'b', 'a');
+  const tellsOfUp = () => early.facts.filter(({ state }) => state !== 'down');
+  await eventually('it was up for longer than a hello may take', () => tellsOfUp().length >= 3);
+  expect(tellsOfUp().map(({ state, lossRatio }) => [state, lossRatio])).toEqual(tellsOfUp().map(() => ['up', 0]));
+});
+
 test('a link that carries nothing is silent at both ends, what is under way fails, and it comes back by itself', async () => {
   const { a, b, proxy } = await startPair(() => new Promise(() => undefined));
   const sent = a.session.send(Buffer.from('frame'));
