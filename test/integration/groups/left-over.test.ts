@@ -65,7 +65,9 @@ test('a group that leaves a terminal takes its backlog along; a topic takes its 
   await eventually('east reports what waits', async () => {
     const { sites, names } = await labStatus(lab().dir);
     return sites.some(({ report }) => {
-      const isHandedOver = report?.topics.some(({ topicId, messages }) => names[topicId] === 'acme/old' && messages === 0);
+      const isHandedOver = report?.topics.some(
+        ({ topicId, messages }) => names[topicId] === 'acme/old' && messages === 0,
+      );
       const pending = report?.groups.find(({ groupId }) => names[groupId] === 'acme/old@shelf')?.pending;
       return isHandedOver && pending === 10;
     });
