@@ -5,7 +5,6 @@
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createAdminClient } from '../src/api/index.ts';
 import {
   type LinkRef,
   labCut,
@@ -22,6 +21,7 @@ import type { Clients } from './clients.ts';
 import type { Configuration } from './configuration.ts';
 import type { Disks } from './disks.ts';
 import type { Growth } from './growth.ts';
+import { askControl } from './operator.ts';
 import type { FaultName, Step, Target } from './plan.ts';
 import { Random } from './random.ts';
 import { clockFile } from './skewed-clock.ts';
@@ -179,12 +179,8 @@ async function restoreBoth({ target }: Step, { lab }: Ground): Promise<void> {
 /** A new version of the topic's key seals from now on. */
 async function rotate(lab: string, target: Target): Promise<void> {
   if (target.kind !== 'topic') throw new TypeError(`a ${target.kind} has no key`);
-  const control = await createAdminClient(join(lab, 'control'));
-  try {
-    await control.call('key.rotate', { customer: target.customer, topic: target.topic });
-  } finally {
-    await control.close();
-  }
+  const { customer, topic } = target;
+  await askControl(lab, (control) => control.call('key.rotate', { customer, topic }));
 }
 
 /** The streams of the transit cache, while the site's server is dead. */

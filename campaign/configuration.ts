@@ -1,11 +1,11 @@
 /**
  * The declared bus while the campaign changes it: a topic, a group or a link that comes and goes, and groups that come and
- * stay, applied as an operator would. An apply that fails, as without a control plane, is tried again with the next one and
- * at the end.
+ * stay, applied as an operator would. An apply that fails is tried again with the next one and at the end.
  */
 import { stringify } from 'yaml';
 import { type BusFile, type CustomerSpec, customerSchema } from '../src/config/bus-file.ts';
 import { labApply } from '../src/lab/index.ts';
+import { insist } from './operator.ts';
 import type { Step, Target } from './plan.ts';
 import { ackWaitMs, type ConsumerJob } from './topology.ts';
 
@@ -87,7 +87,9 @@ export class Configuration {
     const next = this.#applying.then(async () => {
       this.#isApplied = false;
       const file = changed(grown(this.#base, this.#grown), [...this.#changes.values()]);
-      const { version } = await labApply(this.#lab, stringify(file), 'campaign.yaml', { force: true });
+      const text = stringify(file);
+      // the passing topic and group go with what was put into them
+      const { version } = await insist(() => labApply(this.#lab, text, 'campaign.yaml', { force: true }));
       this.#isApplied = true;
       this.applies += 1;
       return version;

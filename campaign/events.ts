@@ -2,7 +2,10 @@
  * What the publishers send: recorded events, by topic. A run takes some thousand of each topic from the input once and
  * puts them into its directory; the publishers read them from there and go round.
  */
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type DemoEvent, readInput, topicsOf } from '../demo/input.ts';
 
 export interface Event {
@@ -13,7 +16,8 @@ export interface Event {
 
 export const perTopic = 2_000;
 /** the recorded market feeds of the machine that develops this, when they are there */
-const marketFeed = new URL('../../shared/data/binance-spot-btcusdt-20240809.gz', import.meta.url).pathname;
+const marketFeeds = ['binance-spot-btcusdt-20240809.gz', 'binance-usdm-btcusdt-20240808.gz'];
+const feedDir = fileURLToPath(new URL('../../shared/data', import.meta.url));
 
 export interface Input {
   name: string;
@@ -21,18 +25,17 @@ export interface Input {
   topics: string[];
 }
 
-/** The named file, else the market feed when the machine has it, else the recordings that the demo uses. */
-export async function readEvents(path: string | undefined): Promise<Input> {
-  const feed = path ?? ((await isThere(marketFeed)) ? marketFeed : undefined);
-  const events = await readInput(feed);
-  return { name: feed?.split('/').at(-1) ?? 'earthquakes and flights', events, topics: topicsOf(events) };
+/** The market feeds that this machine has. */
+export function presentFeeds(): string[] {
+  return marketFeeds.map((name) => join(feedDir, name)).filter((path) => existsSync(path));
 }
 
-async function isThere(path: string): Promise<boolean> {
-  return readFile(path).then(
-    () => true,
-    () => false,
-  );
+/** Of all these files together; of none, the recordings that the demo uses. */
+export async function readEvents(paths: readonly string[]): Promise<Input> {
+  const read = paths.length === 0 ? [await readInput()] : await Promise.all(paths.map((path) => readInput(path)));
+  const events = read.flat();
+  const name = paths.map((path) => basename(path)).join(', ') || 'earthquakes and flights';
+  return { name, events, topics: topicsOf(events) };
 }
 
 /** A file per topic in `dir`, spread over the whole input. */

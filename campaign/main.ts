@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util';
 import { BusError, errorText, isBusError } from '../src/errors.ts';
 import { type Break, breaks, buildBroken } from './broken.ts';
 import { Disks } from './disks.ts';
-import { readEvents } from './events.ts';
+import { presentFeeds, readEvents } from './events.ts';
 import {
   chooseFaults,
   drawKillCycles,
@@ -40,7 +40,8 @@ const usage = `Usage: npm run campaign -- [options]
   --sites N          ${minSites} to ${maxSites} (default: drawn from the seed)
   --rate N           messages a second of each publisher (default 40)
   --drain S          seconds without any delivery after which the rest is lost (default 90)
-  --input FILE       publish this recording: JSON lines, or market feed lines; plain or gzip
+  --input FILE       publish this recording, or several: JSON lines, or market feed lines; plain or gzip
+                     (default: the market feeds beside the checkout, else earthquakes and flights)
   --break NAME       run a build without one defence, and see it found:
                      ${Object.keys(breaks).join(', ')}
   --note TEXT        a line for the report
@@ -59,7 +60,7 @@ interface Settings {
   sites: number | undefined;
   rate: number;
   drain: number;
-  input: string | undefined;
+  input: string[];
   report: string | undefined;
   break: Break | undefined;
   note: string;
@@ -74,7 +75,7 @@ async function main(argv: string[]): Promise<number> {
     process.stdout.write(usage);
     return 0;
   }
-  if (settings.break !== undefined) return runBroken(settings.break, argv);
+  if (settings.break !== undefined) return runBroken(settings.break, settings.input, argv);
   const { seed, minutes, killCycles, sites } = settings;
   const input = await readEvents(settings.input);
   const topology = drawTopology({ seed, topics: input.topics, ...(sites !== undefined && { sites }) });
@@ -104,16 +105,17 @@ async function main(argv: string[]): Promise<number> {
 }
 
 /** The same arguments, carried out by a build that lacks a defence. */
-async function runBroken(broken: Break, argv: readonly string[]): Promise<number> {
+async function runBroken(broken: Break, input: readonly string[], argv: readonly string[]): Promise<number> {
   const dir = await mkdtemp(join(tmpdir(), 'mbus-broken-'));
   try {
     await buildBroken(dir, broken);
     const program = join(dir, 'campaign/main.ts');
     const at = argv.indexOf('--break');
     const rest = argv.filter((_, index) => index !== at && index !== at + 1);
-    const child = spawn(process.execPath, [program, ...rest, '--note', `Without a defence: ${broken.what}.`], {
-      stdio: 'inherit',
-    });
+    // it lies elsewhere, and would not find the feeds
+    const feeds = argv.includes('--input') ? [] : input.flatMap((path) => ['--input', path]);
+    const note = ['--note', `Without a defence: ${broken.what}.`];
+    const child = spawn(process.execPath, [program, ...rest, ...feeds, ...note], { stdio: 'inherit' });
     return await new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
   } finally {
     await rm(dir, { recursive: true, force: true });
@@ -139,7 +141,7 @@ function readSettings(argv: string[]): Settings | 'help' {
     sites: values.sites === undefined ? undefined : Math.min(maxSites, number('sites', minSites)),
     rate: number('rate', 1),
     drain: number('drain', 1),
-    input: values.input,
+    input: values.input ?? presentFeeds(),
     report: values.report,
     break: breakOf(values.break),
     note: values.note,
@@ -161,7 +163,7 @@ function parse(argv: string[]) {
         sites: { type: 'string' },
         rate: { type: 'string', default: '40' },
         drain: { type: 'string', default: '90' },
-        input: { type: 'string' },
+        input: { type: 'string', multiple: true },
         report: { type: 'string' },
         break: { type: 'string' },
         note: { type: 'string', default: '' },

@@ -2,7 +2,7 @@
  * What goes wrong, when and for how long: drawn from the seed, the length and the topology, before anything runs. Faults at
  * different places overlap; two at the same process or link never do. The same arguments give the same plan. Pure.
  */
-import type { BusFile } from '../src/config/bus-file.ts';
+import type { BusFile, LinkSpec } from '../src/config/bus-file.ts';
 import { Random } from './random.ts';
 
 export type Target =
@@ -81,8 +81,19 @@ function changes(bus: BusFile): Target[] {
   return bus.customers.flatMap(({ name: customer, links: all }): Target[] => [
     { kind: 'change', customer, name: 'topic' },
     { kind: 'change', customer, name: 'group' },
-    ...all.map(({ between }): Target => ({ kind: 'change', customer, name: `link ${between.join(' ')}` })),
+    ...all
+      .filter(({ between }) => between.every((site) => !needsLink(bus, site) || linksAt(site, all) > 1))
+      .map(({ between }): Target => ({ kind: 'change', customer, name: `link ${between.join(' ')}` })),
   ]);
+}
+
+/** No bus is accepted in which a client site has no link at all. */
+function needsLink(bus: BusFile, site: string): boolean {
+  return bus.sites.some(({ name, mode }) => name === site && mode === 'client');
+}
+
+function linksAt(site: string, links: readonly LinkSpec[]): number {
+  return links.filter(({ between }) => between.includes(site)).length;
 }
 
 /** One change at a time, and a link that is taken away is not spoiled meanwhile. */

@@ -1,12 +1,13 @@
 /**
  * The publishers of one site, a process of its own: plain NATS clients that publish recorded events at a steady rate and
  * write down what they meant to send before they send it and what they were told after. Nothing is sent twice and no
- * `Nats-Msg-Id` is used, so the outcome of a publish that got no answer stays unknown.
+ * `Nats-Msg-Id` is used, so the outcome of a publish that got no answer stays unknown. While its client says that it has
+ * no connection, an application sends nothing.
  */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { JetStreamApiError, type JetStreamClient, jetstream } from '@nats-io/jetstream';
-import { headers as createHeaders, type MsgHdrs } from '@nats-io/nats-core';
+import { headers as createHeaders, type MsgHdrs, type NatsConnection } from '@nats-io/nats-core';
 import { type Event, loadEvents } from './events.ts';
 import { type Access, connectAs, type PublishersFile, readJobs, untilAsked } from './job.ts';
 import { digestOf, idHeader, LineWriter } from './records.ts';
@@ -25,6 +26,7 @@ async function run(job: PublisherJob & Access): Promise<void> {
   const ledger = new LineWriter(join(dir, `published.${job.name}`));
   const nc = await connectAs(job, job.name);
   const js = jetstream(nc, { timeout: answerMs });
+  const isConnected = watchConnection(nc);
   const underWay = new Set<Promise<void>>();
   let next = 0;
   for (let lastMs = performance.now(), owed = 0; !stop.aborted; await delay(tickMs)) {
@@ -32,7 +34,7 @@ async function run(job: PublisherJob & Access): Promise<void> {
     // an application that waits makes up for little of it
     owed = Math.min(owed + ((nowMs - lastMs) / 1000) * perSecond, perSecond / 2);
     lastMs = nowMs;
-    for (; owed >= 1 && underWay.size < maxUnderWay && !nc.isClosed(); owed--) {
+    for (; owed >= 1 && underWay.size < maxUnderWay && isConnected(); owed--) {
       const n = next++;
       const one: Promise<void> = publish(js, ledger, { job, n, event: events[n % events.length]! }).finally(() =>
         underWay.delete(one),
@@ -43,6 +45,18 @@ async function run(job: PublisherJob & Access): Promise<void> {
   await Promise.all(underWay);
   ledger.close();
   await nc.close();
+}
+
+/** Follows what the client library tells of its connection. */
+function watchConnection(nc: NatsConnection): () => boolean {
+  let isUp = true;
+  void (async () => {
+    for await (const { type } of nc.status()) {
+      if (type === 'disconnect') isUp = false;
+      if (type === 'reconnect') isUp = true;
+    }
+  })();
+  return () => isUp && !nc.isClosed();
 }
 
 interface Attempt {

@@ -44,6 +44,7 @@ export interface CampaignDocument {
   groups: Record<string, GroupTally>;
   /** by fault: how often it was done, how often something about it did not work, slowest recovery */
   faults: Record<string, { injected: number; problems: number; slowestMs: number }>;
+  changes: RunResult['changes'];
   anomalies: ReportedAnomaly[];
   moreAnomalies: number;
   memory: Record<string, { firstMiB: number; medianMiB: number; maxMiB: number; lastMiB: number }>;
@@ -86,6 +87,7 @@ export function documentOf(
     total,
     groups: verdict.groups,
     faults: countFaults(injections),
+    changes: result.changes,
     anomalies: verdict.anomalies.map((anomaly) => reported(anomaly, injections)),
     moreAnomalies: verdict.more,
     memory: Object.fromEntries(Object.entries(result.memory).map(([site, samples]) => [site, summaryOf(samples)])),
@@ -181,6 +183,7 @@ export function renderDocument(document: CampaignDocument): string {
     `faults     ${done}: ${Object.entries(document.faults)
       .map(([name, { injected }]) => `${name} ${injected}`)
       .join(', ')}`,
+    `changes    ${changesText(document)}`,
     `memory     ${Object.entries(document.memory)
       .map(([site, m]) => `${site} ${m.medianMiB} to ${m.maxMiB} MiB`)
       .join(', ')}`,
@@ -192,6 +195,12 @@ export function renderDocument(document: CampaignDocument): string {
       : `FAILED: see above; ledgers and lab are in ${document.kept}`,
     '',
   ].join('\n');
+}
+
+function changesText({ changes: { applies, busVersion, keyVersions } }: CampaignDocument): string {
+  const rotations = Object.values(keyVersions).reduce((sum, versions) => sum + versions - 1, 0);
+  const perTopic = Object.entries(keyVersions).map(([topic, versions]) => `${topic} ${versions}`);
+  return `${applies} changed files applied, ${rotations} keys rotated (versions now: ${perTopic.join(', ')}); the bus is at version ${busVersion}`;
 }
 
 function anomalyLines({ anomalies, moreAnomalies, plan, injections }: CampaignDocument): string[] {
@@ -284,6 +293,8 @@ export function renderMarkdown(document: CampaignDocument, command: string): str
         (slowestMs / 1000).toFixed(1),
       ]),
     ]),
+    '',
+    `The control plane at the end: ${changesText(document)}.`,
     '',
     '## Memory of the sidecars, MiB',
     '',

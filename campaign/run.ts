@@ -20,6 +20,7 @@ import { Growth } from './growth.ts';
 import { isClean, type Verdict } from './judge.ts';
 import { type MemorySeries, MemoryWatch } from './memory.ts';
 import { type Injection, Nemesis } from './nemesis.ts';
+import { askControl } from './operator.ts';
 import type { Step } from './plan.ts';
 import type { Topology } from './topology.ts';
 
@@ -46,10 +47,21 @@ export interface RunResult {
   drainSeconds: number;
   verdict: Verdict;
   injections: Injection[];
+  changes: Changes;
   memory: MemorySeries;
   machine: Machine;
   /** ledgers and lab, when they were kept */
   dir: string | null;
+}
+
+/** What the control plane has of the plan's changes, asked at the end. */
+export interface Changes {
+  /** changed files that it took */
+  applies: number;
+  /** of the whole bus: each apply, each rotation and each change of its replicas makes one */
+  busVersion: number;
+  /** `customer/topic` → versions of its key, the first included */
+  keyVersions: Record<string, number>;
 }
 
 export interface Machine {
@@ -133,9 +145,16 @@ async function load(options: LoadOptions): Promise<Omit<RunResult, 'dir'>> {
       signal,
       say,
     });
-    const { injections } = nemesis;
-    const drainSeconds = Math.round(drainMs / 1000);
-    return { startedMs, seconds, drainSeconds, verdict, injections, memory: memory.series, machine: await describe() };
+    return {
+      startedMs,
+      seconds,
+      drainSeconds: Math.round(drainMs / 1000),
+      verdict,
+      injections: nemesis.injections,
+      changes: await changesOf(lab, topology, configuration.applies),
+      memory: memory.series,
+      machine: await describe(),
+    };
   } catch (error) {
     // a wait that was aborted says nothing, its reason does
     signal.throwIfAborted();
@@ -155,6 +174,20 @@ async function attack(
   if (isInTurn) return nemesis.runInTurn(plan, signal);
   await nemesis.run(plan, startedMs, signal);
   await nemesis.until(startedMs + minutes * 60_000, signal);
+}
+
+async function changesOf(lab: string, { file }: Topology, applies: number): Promise<Changes> {
+  return askControl(lab, async (control) => {
+    const keyVersions: Changes['keyVersions'] = {};
+    for (const { name: customer, topics } of file.customers) {
+      for (const { name: topic } of topics) {
+        const { versions } = await control.call('key.versions', { customer, topic });
+        keyVersions[`${customer}/${topic}`] = versions.length;
+      }
+    }
+    const { version } = await control.call('bus.status', {});
+    return { applies, busVersion: version, keyVersions };
+  });
 }
 
 /** Sidecars learn of their clocks only when they start. */

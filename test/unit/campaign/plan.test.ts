@@ -77,3 +77,22 @@ test('kill cycles take every process in turn', () => {
   expect(new Set(steps.slice(0, 8).map(({ fault, target }) => `${fault} ${JSON.stringify(target)}`)).size).toBe(8);
   expect(steps.slice(8).map(({ fault }) => fault)).toEqual(steps.slice(0, 8).map(({ fault }) => fault));
 });
+
+test('a bus from which a change takes a link is still a valid one', () => {
+  for (const seed of seeds) {
+    const { file } = drawTopology({ seed, topics });
+    for (const target of faults.change.targets(file)) {
+      const [what, a = '', b = ''] = target.kind === 'change' ? target.name.split(' ') : [];
+      if (target.kind !== 'change' || what !== 'link') continue;
+      const customers = file.customers.map((customer) =>
+        customer.name !== target.customer
+          ? customer
+          : {
+              ...customer,
+              links: customer.links.filter(({ between }) => !(between.includes(a) && between.includes(b))),
+            },
+      );
+      expect(checkBus({ ...file, customers }).problems).toEqual([]);
+    }
+  }
+});
