@@ -1,10 +1,9 @@
 /**
- * The capture stream of a topic at one terminal, and what hangs on it: the durables that feed groups of this site, and
- * the cursors of remote groups.
+ * The capture stream of a topic at one terminal, and the durables that feed groups of this site from it.
  *
  * Retention interest, discard new: a message stays until every durable has acknowledged it, and a full stream refuses the
  * publisher. The incarnation (16 random bytes, set once) tells this stream from a later one of the same name, whose
- * sequences mean other messages. Duties of a cursor stand in its durable's metadata, next to the position itself.
+ * sequences mean other messages.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -23,21 +22,14 @@ import type { SnapshotTopic } from '../api/snapshot.ts';
 import { systemClock } from '../clock.ts';
 import { BusError } from '../errors.ts';
 import { apiCode, natsCall, orNull } from '../nats/index.ts';
-import type { Duty } from './duty.ts';
 
-const cursorPrefix = 'mb-out-';
 const feedPrefix = 'mb-feed-';
-const hourNs = 3_600 * 1e9;
-/** more than the window a cursor uses, so that the server never holds back */
-const maxAckPending = 100_000;
 
 /** Metadata keys; a stream that has no topic id of ours is not ours. */
 const meta = {
   topic: 'mb_topic',
   group: 'mb_group',
   incarnation: 'mb_incarnation',
-  duties: 'mb_duties',
-  sent: 'mb_sent',
 } as const;
 
 /** Null when there is none, or one that is not this topic's. */
@@ -107,23 +99,6 @@ async function create(
   return { name: topic.name, incarnation, info };
 }
 
-/** A cursor as the server keeps it. */
-export interface StoredCursor {
-  durable: string;
-  duties: Duty[];
-  /** an earlier life of the sidecar may have sent up to here */
-  sentUpTo: number;
-}
-
-export async function listCursors(jsm: JetStreamManager, stream: string): Promise<StoredCursor[]> {
-  const cursors: StoredCursor[] = [];
-  for (const info of await listConsumers(jsm, stream)) {
-    if (!info.name.startsWith(cursorPrefix)) continue;
-    cursors.push({ durable: info.name, ...decodeMetadata(info) });
-  }
-  return cursors;
-}
-
 /** Every consumer of a stream. */
 export async function listConsumers(jsm: JetStreamManager, stream: string): Promise<ConsumerInfo[]> {
   return natsCall(`consumers of ${stream}`, async () => {
@@ -133,61 +108,11 @@ export async function listConsumers(jsm: JetStreamManager, stream: string): Prom
   });
 }
 
-/** Creates a cursor at `from`, or at the stream's end when it is null; resolves with the sequence it begins behind, too. */
-export async function createCursor(
-  jsm: JetStreamManager,
-  stream: string,
-  duties: Duty[],
-  from: number | null,
-): Promise<StoredCursor & { floor: number }> {
-  const durable = `${cursorPrefix}${randomBytes(6).toString('hex')}`;
-  const start: Partial<ConsumerConfig> =
-    from === null
-      ? { deliver_policy: DeliverPolicy.New }
-      : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, from) };
-  const info = await natsCall(`create cursor on ${stream}`, () =>
-    jsm.consumers.add(stream, {
-      durable_name: durable,
-      ack_policy: AckPolicy.All,
-      // the cursor reads again by itself, the server must not
-      ack_wait: 24 * hourNs,
-      max_ack_pending: maxAckPending,
-      metadata: encodeMetadata({ duties, sentUpTo: 0 }),
-      ...start,
-    }),
-  );
-  return { durable, duties, sentUpTo: 0, floor: info.ack_floor.stream_seq };
-}
-
-/** Replaces what is kept beside a cursor's position; stored when this resolves. */
-export async function saveCursor(jsm: JetStreamManager, stream: string, cursor: StoredCursor): Promise<void> {
-  const metadata = encodeMetadata(cursor);
-  await natsCall(`update cursor on ${stream}`, () => jsm.consumers.update(stream, cursor.durable, { metadata }));
-}
-
-/** Gives up a cursor's interest; only after everything it held is receipted or held by another. */
-export async function deleteCursor(jsm: JetStreamManager, stream: string, durable: string): Promise<void> {
-  await orNull(
-    natsCall(`delete cursor on ${stream}`, () => jsm.consumers.delete(stream, durable)),
-    apiCode.consumerNotFound,
-  );
-}
-
-function encodeMetadata({ duties, sentUpTo }: Omit<StoredCursor, 'durable'>): Record<string, string> {
-  const rows = duties.map((duty) => [duty.groupId, duty.terminalId, duty.from, duty.until, duty.since]);
-  return { [meta.duties]: JSON.stringify(rows), [meta.sent]: String(sentUpTo) };
-}
-
-function decodeMetadata({ config }: ConsumerInfo): Omit<StoredCursor, 'durable'> {
-  const rows = JSON.parse(config.metadata?.[meta.duties] ?? '[]') as [string, string, number, number | null, number?][];
-  const duties = rows.map(([groupId, terminalId, from, until, since = 0]) => ({
-    groupId,
-    terminalId,
-    from,
-    until,
-    since,
-  }));
-  return { duties, sentUpTo: Number(config.metadata?.[meta.sent] ?? 0) };
+/** Where a new consumer begins; null: at the stream's end. */
+export function startAt(from: number | null): Partial<ConsumerConfig> {
+  return from === null
+    ? { deliver_policy: DeliverPolicy.New }
+    : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, from) };
 }
 
 /** The durable that feeds a group of this site by native sourcing (ADR-60). */
@@ -209,10 +134,6 @@ export async function ensureFeed(
   const known = (await listFeeds(jsm, stream)).find((feed) => feed.durable === `${feedPrefix}${group.name}`);
   if (known?.groupId === group.id) return known;
   if (known !== undefined) await deleteFeed(jsm, stream, known.durable);
-  const start: Partial<ConsumerConfig> =
-    from === null
-      ? { deliver_policy: DeliverPolicy.New }
-      : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, from) };
   const info = await natsCall(`create feed of ${stream}@${group.name}`, () =>
     jsm.consumers.add(stream, {
       durable_name: `${feedPrefix}${group.name}`,
@@ -221,7 +142,7 @@ export async function ensureFeed(
       flow_control: true,
       idle_heartbeat: 1e9,
       metadata: { [meta.group]: group.id },
-      ...start,
+      ...startAt(from),
     }),
   );
   return toFeed(info);

@@ -8,21 +8,23 @@
  * (the destination leaves out what it has), never with none.
  */
 import type { JetStreamManager } from '@nats-io/jetstream';
-import { backoffMs } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import type { RangeSet } from '../envelope/index.ts';
 import type { Logger } from '../log.ts';
+import type { CaptureStream } from './capture-stream.ts';
+import { Cursor, type CursorOptions } from './cursor.ts';
+import type { Duty } from './duty.ts';
+import { type GroupProgress, progressOf } from './group-progress.ts';
+import { Rendezvous } from './rendezvous.ts';
+import type { Shipper } from './shipper.ts';
 import {
-  type CaptureStream,
   createCursor,
   deleteCursor,
   listCursors,
   type StoredCursor,
   saveCursor,
-} from './capture-stream.ts';
-import { Cursor, type CursorOptions } from './cursor.ts';
-import type { Duty } from './duty.ts';
-import type { Shipper } from './shipper.ts';
+  settleDoubles,
+} from './stored-cursors.ts';
 
 export interface RemoteGroup {
   groupId: string;
@@ -44,21 +46,6 @@ export interface CursorSetOptions {
   log: Logger;
 }
 
-export interface GroupProgress {
-  /** capture sequences up to here are receipted for the group */
-  floor: number;
-  terminalId: string | null;
-  /** sent to a terminal and not receipted by it, sequences at most */
-  awaited: { terminalId: string; messages: number }[];
-  /** why it waits, empty when it does not */
-  reason: string;
-}
-
-/** A straggler this close behind makes the pack wait for it: not long, and less and less often when it was in vain. */
-const joinDistance = 2_000;
-const joinPatienceMs = 500;
-const maxJoinRestMs = 300_000;
-
 export class CursorSet {
   readonly #options: CursorSetOptions;
   readonly #cursors = new Map<string, Cursor>();
@@ -68,13 +55,11 @@ export class CursorSet {
   #isStarted = false;
   /** writes of a durable's metadata, one after the other */
   readonly #writes = new Map<string, Promise<void>>();
-  #waitingToJoin: { ahead: Cursor; sinceMs: number } | undefined;
-  /** waits for a straggler that were in vain, in a row, and when the next may begin */
-  #joinsInVain = 0;
-  #nextJoinMs = 0;
+  readonly #rendezvous: Rendezvous;
 
   constructor(options: CursorSetOptions) {
     this.#options = options;
+    this.#rendezvous = new Rendezvous(options.clock);
   }
 
   /** Finds the cursors an earlier life left and settles what a crash left double; they read from `start` on. */
@@ -82,7 +67,7 @@ export class CursorSet {
     return this.#exclusively(async () => {
       const stored = await listCursors(this.#options.jsm, this.#options.stream.name);
       const lastSeq = this.#options.stream.info.state.last_seq;
-      for (const cursor of await this.#withoutDoubles(stored)) {
+      for (const cursor of await settleDoubles(this.#options.jsm, this.#options.stream.name, stored)) {
         // nothing that was not captured yet can have been sent
         this.#add({ ...cursor, sentUpTo: Math.min(cursor.sentUpTo, lastSeq) }, cursor.sentUpTo);
       }
@@ -148,25 +133,7 @@ export class CursorSet {
   }
 
   progress(groupId: string): GroupProgress {
-    let floor = Number.MAX_SAFE_INTEGER;
-    let terminalId: string | null = null;
-    const awaited: GroupProgress['awaited'] = [];
-    const reasons = new Set<string>();
-    for (const cursor of this.#cursors.values()) {
-      const duty = cursor.duties.find((each) => each.groupId === groupId);
-      if (duty === undefined) continue;
-      floor = Math.min(floor, cursor.groupFloor(groupId));
-      if (duty.until === null) terminalId = duty.terminalId;
-      const messages = Math.min(cursor.sentUpTo, duty.until ?? cursor.sentUpTo) - cursor.groupFloor(groupId);
-      if (messages > 0) awaited.push({ terminalId: duty.terminalId, messages });
-      if (cursor.reason !== '') reasons.add(cursor.reason);
-    }
-    return {
-      floor: floor === Number.MAX_SAFE_INTEGER ? 0 : floor,
-      terminalId,
-      awaited,
-      reason: [...reasons].join('; '),
-    };
+    return progressOf(groupId, this.#cursors.values());
   }
 
   /** How many cursors there are: 1 while every group keeps up. */
@@ -194,7 +161,7 @@ export class CursorSet {
       await this.#giveUpLost();
       await this.#splitBlocked();
       await this.#splitLaggards();
-      await this.#join();
+      await this.#merge();
     });
     step.catch((error) => {
       const { log, stream } = this.#options;
@@ -271,26 +238,6 @@ export class CursorSet {
     await deleteCursor(this.#options.jsm, this.#options.stream.name, cursor.durable);
   }
 
-  /** A crash inside split or join leaves one group open-ended in two cursors: the smaller one keeps it. */
-  async #withoutDoubles(stored: StoredCursor[]): Promise<StoredCursor[]> {
-    const { jsm, stream } = this.#options;
-    const seen = new Set<string>();
-    const kept: StoredCursor[] = [];
-    for (const cursor of stored.sort((a, b) => a.duties.length - b.duties.length || (a.durable < b.durable ? -1 : 1))) {
-      const duties = cursor.duties.filter((duty) => {
-        const key = `${duty.groupId} ${duty.until ?? 'open'}`;
-        return !seen.has(key) && seen.add(key);
-      });
-      if (duties.length === 0) {
-        await deleteCursor(jsm, stream.name, cursor.durable);
-        continue;
-      }
-      if (duties.length < cursor.duties.length) await saveCursor(jsm, stream.name, { ...cursor, duties });
-      kept.push({ ...cursor, duties });
-    }
-    return kept;
-  }
-
   async #dropGroups(groups: readonly RemoteGroup[], isGroup: (groupId: string) => boolean): Promise<void> {
     const wanted = new Set(groups.map((group) => group.groupId));
     for (const cursor of [...this.#cursors.values()]) {
@@ -318,7 +265,7 @@ export class CursorSet {
       ]);
     }
     for (const [from, duties] of byStart) {
-      const { floor, ...stored } = await createCursor(jsm, stream.name, duties, from);
+      const { floor, ...stored } = await createCursor(jsm, stream.name, { duties, sentUpTo: 0 }, from);
       const cursor = this.#add(stored);
       if (from === null)
         await this.#save(
@@ -396,14 +343,8 @@ export class CursorSet {
   async #branch(cursor: Cursor, duties: Duty[]): Promise<void> {
     const { jsm, stream } = this.#options;
     const from = Math.min(...duties.map((duty) => cursor.groupFloor(duty.groupId))) + 1;
-    const receipted = new Map<string, RangeSet>();
-    for (const { groupId } of duties) {
-      const known = cursor.receipted(groupId);
-      if (known !== undefined) receipted.set(groupId, known.clone());
-    }
-    const { durable } = await createCursor(jsm, stream.name, duties, from);
-    const stored = { durable, duties, sentUpTo: cursor.sentUpTo };
-    await saveCursor(jsm, stream.name, stored);
+    const receipted = receiptedBy(cursor, duties);
+    const { floor: _, ...stored } = await createCursor(jsm, stream.name, { duties, sentUpTo: cursor.sentUpTo }, from);
     const branch = this.#add(stored);
     branch.setDuties(duties, receipted);
     branch.open();
@@ -445,46 +386,16 @@ export class CursorSet {
     }
   }
 
-  /** A cursor that receipted all another has read joins it; one that is close makes the other wait a moment. */
-  async #join(): Promise<void> {
-    const reading = [...this.#cursors.values()].filter(
-      (cursor) => cursor.state === 'reading' && cursor.duties.every((duty) => duty.until === null),
-    );
-    reading.sort((a, b) => b.readPosition - a.readPosition);
-    const [ahead, behind] = reading;
-    this.#endJoinWait(ahead, behind);
-    if (ahead === undefined || behind === undefined) return;
-    if (behind.floor >= ahead.readPosition) return this.#merge(behind, ahead);
-    const isClose = ahead.readPosition - behind.floor <= joinDistance;
-    const sinceMs = this.#options.clock.monotonicMs();
-    if (!isClose || this.#waitingToJoin !== undefined || sinceMs < this.#nextJoinMs) return;
-    ahead.hold(true);
-    this.#waitingToJoin = { ahead, sinceMs };
-  }
-
-  #endJoinWait(ahead: Cursor | undefined, behind: Cursor | undefined): void {
-    const wait = this.#waitingToJoin;
-    if (wait === undefined) return;
-    const nowMs = this.#options.clock.monotonicMs();
-    const isOver = nowMs - wait.sinceMs > joinPatienceMs;
-    if (!isOver && wait.ahead === ahead && behind !== undefined) return;
-    wait.ahead.hold(false);
-    this.#waitingToJoin = undefined;
-    this.#joinsInVain += 1;
-    this.#nextJoinMs = nowMs + backoffMs(this.#joinsInVain, 5_000, maxJoinRestMs);
-  }
-
-  async #merge(behind: Cursor, ahead: Cursor): Promise<void> {
+  /** Cursors that have met become one. */
+  async #merge(): Promise<void> {
+    const pair = this.#rendezvous.meet(this.#cursors.values());
+    if (pair === undefined) return;
+    const { ahead, behind } = pair;
     ahead.hold(true);
     behind.hold(true);
     try {
-      const receipted = new Map<string, RangeSet>();
-      for (const { groupId } of behind.duties) {
-        const known = behind.receipted(groupId);
-        if (known !== undefined) receipted.set(groupId, known.clone());
-      }
       ahead.raiseSent(behind.sentUpTo);
-      await this.#save(ahead, [...ahead.duties, ...behind.duties], receipted);
+      await this.#save(ahead, [...ahead.duties, ...behind.duties], receiptedBy(behind, behind.duties));
       await this.#remove(behind);
       this.#options.log.info(
         { event: 'capture.joined', stream: this.#options.stream.name },
@@ -493,8 +404,16 @@ export class CursorSet {
     } finally {
       behind.hold(false);
       ahead.hold(false);
-      this.#waitingToJoin = undefined;
-      this.#joinsInVain = 0;
+      this.#rendezvous.met();
     }
   }
+}
+
+function receiptedBy(cursor: Cursor, duties: readonly Duty[]): Map<string, RangeSet> {
+  const receipted = new Map<string, RangeSet>();
+  for (const { groupId } of duties) {
+    const known = cursor.receipted(groupId);
+    if (known !== undefined) receipted.set(groupId, known.clone());
+  }
+  return receipted;
 }

@@ -7,23 +7,27 @@
  * over what has arrived; what the destination has without our knowing is left out there. So a lost reply, a lost link, a
  * restart of the server and a restart of this process are one case.
  *
- *   closed ──open──▶ waiting ──every duty reachable──▶ reading ──lost, refused, unreachable──▶ waiting
+ *   closed ──open──▶ waiting ──every duty reachable──▶ starting ──▶ reading ──lost, refused, unreachable──▶ waiting
  *                       └──────────── close ───────────────┘ (any state)
  */
-
-import { backoffMs } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
-import { MAX_MESSAGES, RangeSet } from '../envelope/index.ts';
-import { BusError, errorText, isBusError } from '../errors.ts';
+import { MAX_MESSAGES, type RangeSet } from '../envelope/index.ts';
+import { BusError, errorText } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { soon } from '../soon.ts';
+import { Company } from './company.ts';
 import { type DispatchOptions, dispatch } from './dispatch.ts';
 import { boundaryAfter, type Duty, isDue } from './duty.ts';
+import { Flight, type InFlight } from './flight.ts';
+import { Laggards } from './laggards.ts';
 import { type CapturedMessage, PullReader, type PullReaderOptions } from './pull-reader.ts';
 import { ReceiptWatch } from './receipt-watch.ts';
+import { Receipted } from './receipted.ts';
+import { Rest } from './rest.ts';
 import { SentReserve } from './sent-reserve.ts';
 import type { ShipProgress, Shipper } from './shipper.ts';
 
-export type CursorState = 'closed' | 'waiting' | 'reading';
+export type CursorState = 'closed' | 'waiting' | 'starting' | 'reading';
 
 export interface CursorOptions {
   nc: PullReaderOptions['nc'];
@@ -49,56 +53,28 @@ export interface CursorOptions {
   onTrouble: () => void;
 }
 
-interface InFlight {
-  first: number;
-  last: number;
-  count: number;
-  ackSubject: string | undefined;
-  /** when every next hop had stored it, undefined until then */
-  storedAtMs: number | undefined;
-  /** terminals whose next hop has not stored it yet */
-  unstoredAt: Set<string>;
-}
-
-const maxUnstored = 16;
-const maxUnstoredBytes = 16 * 1024 * 1024;
-/** stays under the durable's max_ack_pending */
-export const maxOutstandingMessages = 80_000;
-/** how long a partial shipment waits for company while another is under way */
-const companyMs = 1;
 const pullBytes = 2 * 1024 * 1024;
-/** samples in a row (half a second apart) before a duty counts as slow */
-const slowStrikes = 2;
-
 export class Cursor {
   readonly durable: string;
   readonly #options: CursorOptions;
   readonly #reader: PullReader;
-  readonly #done = new Map<string, RangeSet>();
+  readonly #done = new Receipted();
+  readonly #flight = new Flight();
+  readonly #laggards = new Laggards();
   /** groups that their terminal says are gone, and how it put it, until the configuration says so too */
   readonly #gone = new Map<string, string>();
   #duties: Duty[];
   #state: CursorState = 'closed';
-  #floor = 0;
   #readPosition = 0;
   #sentUpTo: number;
   readonly #reserve: SentReserve;
   readonly #dispatch: DispatchOptions;
-  #inFlight: InFlight[] = [];
-  #outstanding = 0;
-  #unstored = 0;
-  #unstoredBytes = 0;
   #isHeld = false;
-  #isPumpQueued = false;
-  #companyTimer: NodeJS.Timeout | undefined;
-  #isCompanyOver = false;
-  #failures = 0;
-  #retryTimer: NodeJS.Timeout | undefined;
+  readonly #company = new Company(() => this.#pump());
+  readonly #rest = new Rest(() => this.reconsider());
   #generation = 0;
   #reason = '';
-  readonly #strikes = new Map<string, number>();
-  /** floors of groups when strikes were counted last */
-  readonly #sampledFloors = new Map<string, number>();
+  readonly #queuePump = soon(() => this.#pump());
   readonly #receipts: ReceiptWatch;
 
   constructor(options: CursorOptions) {
@@ -114,7 +90,7 @@ export class Cursor {
       noteUnsent: options.noteUnsent,
       floorFor: (duties) => this.#floorFor(duties),
       goneReason: (groupId) => this.#gone.get(groupId),
-      isReceipted: (duty, seq) => this.#doneOf(duty).has(seq),
+      isReceipted: (duty, seq) => this.#done.has(duty, seq),
     };
     this.#reader = new PullReader({
       nc: options.nc,
@@ -122,7 +98,7 @@ export class Cursor {
       durable: options.durable,
       pullBytes: () =>
         Math.max(pullBytes, options.shipper.maxShipmentBytes() + 65_536, options.largestMessageBytes() + 65_536),
-      onWake: () => this.#queuePump(),
+      onWake: this.#queuePump,
       onLost: (reason) => this.#fail(new BusError('E_NATS', reason)),
     });
   }
@@ -137,7 +113,7 @@ export class Cursor {
 
   /** Every sequence up to here is receipted for every duty. */
   get floor(): number {
-    return this.#floor;
+    return this.#done.floor;
   }
 
   /** Every sequence up to here was read and, where a duty wants it, sent. */
@@ -160,11 +136,6 @@ export class Cursor {
     return this.#reason;
   }
 
-  /** Whether the window is full because some duty's receipts stay out. */
-  get isWindowFull(): boolean {
-    return this.#outstanding >= maxOutstandingMessages;
-  }
-
   /** Whether every duty has an end and all of it is receipted. */
   get isFinished(): boolean {
     return this.#duties.every((duty) => duty.until !== null && this.groupFloor(duty.groupId) >= duty.until);
@@ -172,7 +143,7 @@ export class Cursor {
 
   /** Receipted without a gap for this group up to here. */
   groupFloor(groupId: string): number {
-    return Math.max(this.#done.get(groupId)?.mark ?? 0, this.#floor);
+    return this.#done.groupFloor(groupId);
   }
 
   unreachable(): Duty[] {
@@ -190,10 +161,10 @@ export class Cursor {
   close(): void {
     this.#generation += 1;
     this.#state = 'closed';
-    clearTimeout(this.#retryTimer);
-    clearTimeout(this.#companyTimer);
+    this.#rest.end();
+    this.#company.stop();
     this.#reader.stop();
-    this.#forgetInFlight();
+    this.#flight.forget();
   }
 
   /** While held nothing new is read, so that the owner can move duties between cursors. */
@@ -205,14 +176,7 @@ export class Cursor {
   /** Replaces the duties, with what is receipted already for those that are new here. */
   setDuties(duties: Duty[], receipted: ReadonlyMap<string, RangeSet> = new Map()): void {
     this.#duties = duties;
-    for (const duty of duties) {
-      const known = receipted.get(duty.groupId);
-      if (known !== undefined) this.#done.set(duty.groupId, known);
-      this.#doneOf(duty);
-    }
-    for (const groupId of this.#done.keys()) {
-      if (!duties.some((duty) => duty.groupId === groupId)) this.#done.delete(groupId);
-    }
+    this.#done.keep(duties, receipted);
     for (const groupId of this.#gone.keys()) {
       if (!duties.some((duty) => duty.groupId === groupId)) this.#gone.delete(groupId);
     }
@@ -221,25 +185,15 @@ export class Cursor {
   }
 
   receipted(groupId: string): RangeSet | undefined {
-    return this.#done.get(groupId);
+    return this.#done.known(groupId);
   }
 
   /** Takes a verified receipt; sequences that this duty never sent do not count. */
   receive(groupId: string, terminalId: string, received: RangeSet): void {
     const duty = this.#duties.find((each) => each.groupId === groupId && each.terminalId === terminalId);
     if (duty === undefined) return;
-    const done = this.#doneOf(duty);
-    const before = done.mark;
-    const end = Math.min(duty.until ?? Number.MAX_SAFE_INTEGER, this.sentUpTo);
-    for (const [first, last] of [[1, received.mark] as const, ...received.ranges]) {
-      const from = Math.max(first, duty.from);
-      const until = Math.min(last, end);
-      if (from <= until) done.add(from, until);
-    }
-    if (done.mark > before) {
-      this.#receipts.moved(groupId);
-    }
-    this.#failures = 0;
+    if (this.#done.take(duty, received, this.sentUpTo)) this.#receipts.moved(groupId);
+    this.#rest.succeeded();
     this.#settle();
     this.#queuePump();
   }
@@ -254,7 +208,7 @@ export class Cursor {
 
   /** Duties that hold back the others of this cursor: the window is full and only they are behind. */
   slowDuties(): Duty[] {
-    return this.#duties.filter((duty) => (this.#strikes.get(duty.groupId) ?? 0) >= slowStrikes);
+    return this.#duties.filter((duty) => this.#laggards.isSlow(duty));
   }
 
   /** What is known of sends elsewhere, when another cursor's duties come here. */
@@ -264,9 +218,9 @@ export class Cursor {
 
   /** Called on a change of reachability, and every half second. */
   reconsider(): void {
-    this.#countStrikes();
+    this.#laggards.sample(this.#duties, this.#flight, this.#state === 'reading', (id) => this.groupFloor(id));
     if (this.#state === 'waiting') {
-      if (this.#retryTimer === undefined) void this.#tryRead();
+      if (!this.#rest.isOn) void this.#tryRead();
       return;
     }
     if (this.#state !== 'reading') return;
@@ -275,7 +229,7 @@ export class Cursor {
       this.#fail(new BusError('E_LINK_DOWN', 'no path to a terminal'));
       return;
     }
-    const oldest = this.#inFlight[0];
+    const { oldest } = this.#flight;
     if (oldest?.storedAtMs !== undefined) this.#checkReceipts(oldest, oldest.storedAtMs);
   }
 
@@ -297,41 +251,6 @@ export class Cursor {
     this.#fail(new BusError('E_NATS', reason));
   }
 
-  /** Half a second late once more, for every duty that holds back others or stands still beside one that moves. */
-  #countStrikes(): void {
-    const isFull = this.#state === 'reading' && !this.#hasRoom();
-    const top = Math.max(0, ...this.#duties.map((duty) => this.groupFloor(duty.groupId)));
-    const unstored = (duty: Duty): number =>
-      this.#inFlight.filter((entry) => entry.unstoredAt.has(duty.terminalId)).length;
-    const least = Math.min(...this.#duties.map(unstored));
-    for (const duty of this.#duties) {
-      const floor = this.groupFloor(duty.groupId);
-      const isLate = top - floor > maxOutstandingMessages / 2 || unstored(duty) - least > maxUnstored / 2;
-      const isStruck = (isFull && isLate) || this.#isStuck(duty);
-      this.#strikes.set(duty.groupId, isStruck ? (this.#strikes.get(duty.groupId) ?? 0) + 1 : 0);
-      this.#sampledFloors.set(duty.groupId, floor);
-    }
-  }
-
-  /** Another group at the same terminal has what came with the same envelopes, and this one has stood still: it is full. */
-  #isStuck(duty: Duty): boolean {
-    const floor = this.groupFloor(duty.groupId);
-    const isOvertaken = this.#duties.some(
-      (other) => other.terminalId === duty.terminalId && this.groupFloor(other.groupId) > floor,
-    );
-    return this.#state === 'reading' && isOvertaken && this.#sampledFloors.get(duty.groupId) === floor;
-  }
-
-  #doneOf(duty: Duty): RangeSet {
-    let done = this.#done.get(duty.groupId);
-    if (done === undefined) {
-      done = new RangeSet();
-      this.#done.set(duty.groupId, done);
-    }
-    done.prune(Math.max(this.#floor, duty.from - 1));
-    return done;
-  }
-
   async #tryRead(): Promise<void> {
     const blocked = this.unreachable();
     if (blocked.length > 0) {
@@ -340,7 +259,7 @@ export class Cursor {
     }
     this.#generation += 1;
     const generation = this.#generation;
-    this.#retryTimer = setTimeout(() => {}, 0);
+    this.#state = 'starting';
     try {
       const floor = await this.#reader.start(async (deliveredUpTo) => {
         if (deliveredUpTo <= this.#sentUpTo) return;
@@ -348,10 +267,8 @@ export class Cursor {
         this.#sentUpTo = deliveredUpTo;
       });
       if (generation !== this.#generation) return this.#reader.stop();
-      this.#retryTimer = undefined;
-      this.#floor = floor;
+      this.#done.startAt(floor, this.#duties);
       this.#readPosition = floor;
-      for (const duty of this.#duties) this.#doneOf(duty);
       this.#state = 'reading';
       this.#reason = '';
       this.#queuePump();
@@ -363,73 +280,34 @@ export class Cursor {
   #fail(error: unknown): void {
     if (this.#state !== 'reading') return;
     this.#generation += 1;
-    this.#state = 'waiting';
     this.#reader.pause();
-    this.#forgetInFlight();
+    this.#flight.forget();
     this.#retryLater(error);
     this.#options.onTrouble();
   }
 
   #retryLater(error: unknown): void {
-    this.#failures += 1;
+    const { waitMs, isNews } = this.#rest.begin(error);
+    this.#state = 'waiting';
     this.#reason = errorText(error);
-    const isParked = isBusError(error) && error.disposition === 'park';
-    const waitMs = isParked ? 5_000 : backoffMs(this.#failures, 50, 2_000);
-    const level = this.#failures === 1 || isParked ? 'info' : 'debug';
-    this.#options.log[level](
-      { event: 'capture.rewind', durable: this.durable, reason: this.#reason, waitMs },
-      'reads again',
-    );
-    clearTimeout(this.#retryTimer);
-    this.#retryTimer = setTimeout(() => {
-      this.#retryTimer = undefined;
-      if (this.#state === 'waiting') void this.#tryRead();
-    }, waitMs);
-  }
-
-  #forgetInFlight(): void {
-    this.#inFlight = [];
-    this.#outstanding = 0;
-  }
-
-  #queuePump(): void {
-    if (this.#isPumpQueued) return;
-    this.#isPumpQueued = true;
-    setImmediate(() => {
-      this.#isPumpQueued = false;
-      this.#pump();
-    });
+    const fields = { event: 'capture.rewind', durable: this.durable, reason: this.#reason, waitMs };
+    this.#options.log[isNews ? 'info' : 'debug'](fields, 'reads again');
   }
 
   /** Cuts and ships while the window has room; a partial shipment waits a moment while others are under way. */
   #pump(): void {
-    while (this.#state === 'reading' && !this.#isHeld && this.#hasRoom() && this.#isWorthShipping()) {
+    while (this.#state === 'reading' && !this.#isHeld && this.#flight.hasRoom && this.#isWorthShipping()) {
       if (!this.#cut()) return;
     }
-  }
-
-  #hasRoom(): boolean {
-    return (
-      this.#unstored < maxUnstored &&
-      this.#unstoredBytes < maxUnstoredBytes &&
-      this.#outstanding < maxOutstandingMessages
-    );
   }
 
   #isWorthShipping(): boolean {
     const { size, queuedBytes } = this.#reader;
     if (size === 0) return false;
     const isFull = size >= MAX_MESSAGES || queuedBytes >= this.#options.shipper.maxShipmentBytes();
-    if (isFull || this.#unstored === 0 || this.#isCompanyOver) {
-      this.#isCompanyOver = false;
-      return true;
-    }
-    this.#companyTimer ??= setTimeout(() => {
-      this.#companyTimer = undefined;
-      this.#isCompanyOver = true;
-      this.#pump();
-    }, companyMs);
-    return false;
+    if (!isFull && !this.#flight.isStored && !this.#company.isOver) return false;
+    this.#company.end();
+    return true;
   }
 
   /** Ships the next run of sequences; false when there was nothing. */
@@ -444,7 +322,7 @@ export class Cursor {
     if (lastTaken === undefined && !isAtBoundary) return false;
     const last = lastTaken === undefined || isAtBoundary ? boundary : lastTaken.seq;
     this.#readPosition = last;
-    const owed = this.#duties.filter((duty) => isDue(duty, first, last) && !this.#doneOf(duty).covers(first, last));
+    const owed = this.#duties.filter((duty) => isDue(duty, first, last) && !this.#done.covers(duty, { first, last }));
     const entry: InFlight = {
       first,
       last,
@@ -453,24 +331,22 @@ export class Cursor {
       storedAtMs: undefined,
       unstoredAt: new Set(owed.map((duty) => duty.terminalId)),
     };
-    this.#inFlight.push(entry);
-    this.#outstanding += entry.count;
+    this.#flight.add(entry);
     if (owed.length === 0) this.#settle();
     else this.#ship(entry, taken, owed);
     return true;
   }
 
   /** Nothing of the entry has to travel. */
-  #pass({ first, last }: InFlight, duties: readonly Duty[]): void {
-    for (const duty of duties) this.#doneOf(duty).add(first, last);
+  #pass(entry: InFlight, duties: readonly Duty[]): void {
+    for (const duty of duties) this.#done.add(duty, entry);
     this.#settle();
   }
 
   #ship(entry: InFlight, taken: readonly CapturedMessage[], duties: readonly Duty[]): void {
     const generation = this.#generation;
     const bytes = taken.reduce((sum, message) => sum + message.size, 0);
-    this.#unstored += 1;
-    this.#unstoredBytes += bytes;
+    const arrive = this.#flight.leave(bytes);
     const { first, last } = entry;
     dispatch(this.#dispatch, { first, last, messages: taken, duties }, this.#progressOf(entry, duties, generation))
       .then(
@@ -483,8 +359,7 @@ export class Cursor {
         },
       )
       .finally(() => {
-        this.#unstored -= 1;
-        this.#unstoredBytes -= bytes;
+        arrive();
         this.#queuePump();
       });
   }
@@ -506,33 +381,20 @@ export class Cursor {
   /** Whether the group is still this cursor's and has no receipt for all of it. */
   #isOpen({ groupId, terminalId }: Duty, first: number, last: number): boolean {
     const duty = this.#duties.find((each) => each.groupId === groupId && each.terminalId === terminalId);
-    return duty !== undefined && !this.#doneOf(duty).covers(first, last);
+    return duty !== undefined && !this.#done.covers(duty, { first, last });
   }
 
   /** Another cursor may still owe a group what is below this one's floor; nobody may take that for done. */
   #floorFor(duties: readonly Duty[]): number {
-    return Math.min(this.#floor, ...duties.map(({ groupId }) => this.#options.floorOf(groupId)));
+    return Math.min(this.floor, ...duties.map(({ groupId }) => this.#options.floorOf(groupId)));
   }
 
   /** Moves the floor over what every duty has receipted and acknowledges the durable up to there. */
   #settle(): void {
-    let ackSubject: string | undefined;
-    let settled = 0;
-    for (const entry of this.#inFlight) {
-      if (!this.#isReceipted(entry)) break;
-      this.#floor = entry.last;
-      ackSubject = entry.ackSubject ?? ackSubject;
-      this.#outstanding -= entry.count;
-      settled += 1;
-    }
-    if (settled === 0) return;
-    this.#inFlight.splice(0, settled);
-    if (ackSubject !== undefined) this.#options.nc.publish(ackSubject, '+ACK');
-    for (const done of this.#done.values()) done.prune(this.#floor);
+    const landed = this.#flight.land((span) => this.#done.isSettled(this.#duties, span));
+    if (landed === undefined) return;
+    this.#done.raiseFloor(landed.last);
+    if (landed.ackSubject !== undefined) this.#options.nc.publish(landed.ackSubject, '+ACK');
     if (this.isFinished) this.#options.onTrouble();
-  }
-
-  #isReceipted({ first, last }: InFlight): boolean {
-    return this.#duties.every((duty) => !isDue(duty, first, last) || this.#doneOf(duty).covers(first, last));
   }
 }

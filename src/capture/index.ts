@@ -9,7 +9,8 @@ export {
   listFeeds,
   pauseFeed,
 } from './capture-stream.ts';
-export { CursorSet, type GroupProgress, type RemoteGroup } from './cursor-set.ts';
+export { CursorSet, type RemoteGroup } from './cursor-set.ts';
+export type { GroupProgress } from './group-progress.ts';
 export type { CapturedMessage } from './pull-reader.ts';
 export { parseAckSubject } from './pull-reader.ts';
 export type { ParkReason, ReceiptTerms, Shipment, ShipProgress, Shipper } from './shipper.ts';

@@ -23,6 +23,7 @@ import {
 } from '../envelope/index.ts';
 import { BusError, isBusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { soon } from '../soon.ts';
 import type { PathLog, ReceiptBook, ReleaseNotes, Transit } from '../transit/index.ts';
 import type { TerminalMetrics } from './terminal-metrics.ts';
 
@@ -59,7 +60,7 @@ const hopLimit = 16;
 export class Inbound {
   readonly #options: InboundOptions;
   readonly #receipts = new Map<string, Answer>();
-  #isFlushQueued = false;
+  readonly #queueFlush = soon(() => this.#flush());
 
   constructor(options: InboundOptions) {
     this.#options = options;
@@ -185,13 +186,10 @@ export class Inbound {
   #queueReceipt(answer: Answer): void {
     const key = `${flowKey(answer.flow)} ${answer.groupId}`;
     this.#receipts.set(key, answer);
-    if (this.#isFlushQueued) return;
-    this.#isFlushQueued = true;
-    setImmediate(() => this.#flush());
+    this.#queueFlush();
   }
 
   #flush(): void {
-    this.#isFlushQueued = false;
     const { customerId, terminalId, sign, receipts, snapshotVersion } = this.#options;
     const waiting = [...this.#receipts.values()];
     this.#receipts.clear();

@@ -20,6 +20,7 @@ import type { Logger } from '../log.ts';
 import { Routes, type SequenceStore } from '../routing/index.ts';
 import { createOpener, createSealer, type Opener, type Sealer, type TicketUsage } from '../sealing/index.ts';
 import type { LinkSide, SiteServer } from '../site/index.ts';
+import { soon } from '../soon.ts';
 import type { LinkSession } from '../transit/index.ts';
 import { Carrying } from './carrying.ts';
 import { Drops } from './drops.ts';
@@ -83,7 +84,7 @@ export class Terminal {
   #snapshot: Snapshot;
   #parts: Parts | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #isTickQueued = false;
+  readonly #queueTick = soon(() => this.#tick());
 
   constructor(customer: SnapshotCustomer, snapshot: Snapshot, options: TerminalOptions) {
     this.#customer = customer;
@@ -107,11 +108,11 @@ export class Terminal {
     this.#watch = new RouteWatch({
       routes,
       queueMs: (id) => this.#queueMs(id),
-      onOverdue: () => this.#queueTick(),
+      onOverdue: this.#queueTick,
       onShunned: (over, id) => this.#noteShunned(over, id),
       clock,
     });
-    this.#routes.onChange(() => this.#queueTick());
+    this.#routes.onChange(this.#queueTick);
     this.#losses = this.#createLosses();
     this.#drops = new Drops((id, messages) => metrics.messagesDropped.inc(this.#groupLabels(id), messages));
   }
@@ -518,15 +519,6 @@ export class Terminal {
       }
       this.#problems.set(what, { code, text });
     }
-  }
-
-  #queueTick(): void {
-    if (this.#isTickQueued) return;
-    this.#isTickQueued = true;
-    setImmediate(() => {
-      this.#isTickQueued = false;
-      this.#tick();
-    });
   }
 
   #tick(): void {

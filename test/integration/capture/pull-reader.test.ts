@@ -9,8 +9,9 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { expect, test } from 'vitest';
 import type { SnapshotTopic } from '../../../src/api/snapshot.ts';
-import { createCursor, ensureCaptureStream } from '../../../src/capture/capture-stream.ts';
+import { ensureCaptureStream } from '../../../src/capture/capture-stream.ts';
 import { PullReader } from '../../../src/capture/pull-reader.ts';
+import { createCursor } from '../../../src/capture/stored-cursors.ts';
 import { eventually, freePort, natsBinary, testScope } from '../../support/nats-server.ts';
 
 const scope = testScope();
@@ -21,7 +22,7 @@ test('what a killed process had asked for comes to the next one at once', async 
   const nc = await open(port);
   const jsm = await jetstreamManager(nc);
   const { name: stream } = await ensureCaptureStream(jsm, topic, { maxMessageBytes: 1024 });
-  const { durable } = await createCursor(jsm, stream, [], null);
+  const { durable } = await createCursor(jsm, stream, { duties: [], sentUpTo: 0 }, null);
   const child = fork(join(import.meta.dirname, 'reader-process.ts'), [String(port), stream, durable]);
   scope.onEnd(() => child.kill('SIGKILL'));
   await eventually('an open pull', async () => (await jsm.consumers.info(stream, durable)).num_waiting === 1);
