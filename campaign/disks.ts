@@ -11,7 +11,8 @@ import { labKill, labStart } from '../src/lab/index.ts';
 import { isHealthy } from '../src/server/index.ts';
 import { openSiteDir } from '../src/site/index.ts';
 
-const diskMebibytes = 192;
+/** room for the streams of a site, 64 MiB each at most, while their groups lag */
+const diskMebibytes = 512;
 const pieceBytes = 1024 * 1024;
 const fillerName = 'filler';
 /** nats-server meets the full disk with the next write */

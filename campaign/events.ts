@@ -14,7 +14,9 @@ export interface Event {
   payload: Buffer;
 }
 
-export const perTopic = 2_000;
+const perTopic = 2_000;
+/** of all lines, that make a topic: the snapshot at the head of a feed does not */
+const leastShare = 1 / 1_000;
 /** the recorded market feeds of the machine that develops this, when they are there */
 const marketFeeds = ['binance-spot-btcusdt-20240809.gz', 'binance-usdm-btcusdt-20240808.gz'];
 const feedDir = fileURLToPath(new URL('../../shared/data', import.meta.url));
@@ -30,10 +32,13 @@ export function presentFeeds(): string[] {
   return marketFeeds.map((name) => join(feedDir, name)).filter((path) => existsSync(path));
 }
 
-/** Of all these files together; of none, the recordings that the demo uses. */
+/** Of all these files together, topics with a few lines left out; of none, the recordings that the demo uses. */
 export async function readEvents(paths: readonly string[]): Promise<Input> {
   const read = paths.length === 0 ? [await readInput()] : await Promise.all(paths.map((path) => readInput(path)));
-  const events = read.flat();
+  const all = read.flat();
+  const counts = new Map<string, number>();
+  for (const { topic } of all) counts.set(topic, (counts.get(topic) ?? 0) + 1);
+  const events = all.filter(({ topic }) => (counts.get(topic) ?? 0) >= leastShare * all.length);
   const name = paths.map((path) => basename(path)).join(', ') || 'earthquakes and flights';
   return { name, events, topics: topicsOf(events) };
 }
