@@ -77,9 +77,14 @@ export class Nemesis {
     }
   }
 
+  /** Begins nothing more. */
+  stop(): void {
+    this.#isOver = true;
+  }
+
   /** Waits for what is under way, lets go of what was not begun, then undoes everything. */
   async healAll(): Promise<void> {
-    this.#isOver = true;
+    this.stop();
     await Promise.all(this.#underWay);
     const { ground, sites, say } = this.#options;
     const { lab, clients, configuration, disks } = ground;

@@ -160,6 +160,7 @@ async function load(options: LoadOptions): Promise<Omit<RunResult, 'dir'>> {
     signal.throwIfAborted();
     throw error;
   } finally {
+    nemesis.stop();
     memory.stop();
     growth.stop();
     await clients.stop();
