@@ -28,7 +28,12 @@ export const breaks: Record<string, Break> = {
   'receipts-off': {
     what: 'the origin lets go of what the next hop has stored: losses with the transit cache',
     file: 'src/capture/cursor.ts',
-    edits: [{ from: 'if (!this.#isReceipted(entry)) break;', to: 'if (entry.storedAtMs === undefined) break;' }],
+    edits: [
+      {
+        from: 'if (unsent.length > 0 && generation === this.#generation) this.#pass(entry, unsent);',
+        to: 'if (generation === this.#generation) this.#pass(entry, duties);',
+      },
+    ],
   },
   'receipt-before-storage': {
     what: 'the destination signs a receipt before its group stream holds the messages: losses with its server',
