@@ -10,6 +10,7 @@ const long = [
   'test/fault/identity.test.ts',
   'test/fault/local-group-server-killed.test.ts',
   'test/integration/bus/dead-letters.test.ts',
+  'test/integration/bus/stuck.test.ts',
   'test/integration/keys/retickets.test.ts',
   'test/integration/keys/revocation.test.ts',
   'test/integration/keys/rotation.test.ts',

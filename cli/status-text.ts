@@ -1,10 +1,7 @@
 /** `bus.status` for people: sites, links, topics and groups, and in plain words why something waits. */
-import { silentAfterMs } from '../src/api/loss.ts';
-import type { ResponseOf, SiteReport } from '../src/api/methods.ts';
+import type { SiteReport } from '../src/api/methods.ts';
+import { bytesText, durationText, type Status, type Stuck } from '../src/status/index.ts';
 import { table } from './output.ts';
-
-export type Status = ResponseOf<'bus.status'>;
-type StatusSite = Status['sites'][number];
 
 interface Reported {
   site: string;
@@ -12,11 +9,12 @@ interface Reported {
 }
 
 /** The whole view; parts with nothing to show are left out. */
-export function statusText(status: Status): string {
+export function statusText(status: Status, stuck: readonly Stuck[]): string {
   const reported = status.sites.flatMap(({ name, report }) => (report ? [{ site: name, report }] : []));
   const nameOf = (id: string | null): string => (id === null ? '-' : (status.names[id] ?? id));
   const parts = [
     `bus ${status.busId}, version ${status.version}, ${replicasText(status)}`,
+    stuckText(stuck),
     sitesTable(status),
     linksTable(reported, nameOf),
     topicsTable(reported, nameOf),
@@ -25,7 +23,7 @@ export function statusText(status: Status): string {
     status.draining.length === 0 ? '' : `draining: ${status.draining.join(', ')}`,
     status.forgotten.length === 0 ? '' : `forgotten: ${status.forgotten.join(', ')}`,
     status.revoked.length === 0 ? '' : `revoked: ${status.revoked.join(', ')}`,
-    ...problems(status, reported),
+    ...problems(reported),
   ];
   return parts.filter((part) => part !== '').join('\n\n');
 }
@@ -109,18 +107,17 @@ function limitsTable(reported: readonly Reported[], nameOf: (id: string | null) 
   return rowsOrNothing(['NEARLY FULL', 'AT', 'USED', 'HELD BY'], rows.sort(byFirstCells));
 }
 
-function problems(status: Status, reported: readonly Reported[]): string[] {
-  const silent = status.sites.filter(isSilent).map(({ name, reportAgeMs }) => silenceText(name, reportAgeMs));
-  const told = reported.flatMap(({ site, report }) =>
-    report.problems.map(({ code, text }) => `${site}: ${code}: ${text}`),
-  );
-  const lines = [...silent, ...told];
-  return lines.length === 0 ? [] : [['problems', ...lines.map((line) => `  ${line}`)].join('\n')];
+/** A line each, first of all: what somebody may have to do something about. */
+function stuckText(stuck: readonly Stuck[]): string {
+  if (stuck.length === 0) return 'nothing is stuck';
+  return ['stuck', ...stuck.map(({ text }) => `  ${text}`)].join('\n');
 }
 
-/** A site reports every few seconds. */
-function isSilent({ state, reportAgeMs }: StatusSite): boolean {
-  return state === 'joined' && (reportAgeMs === null || reportAgeMs > silentAfterMs);
+function problems(reported: readonly Reported[]): string[] {
+  const lines = reported.flatMap(({ site, report }) =>
+    report.problems.map(({ code, text }) => `${site}: ${code}: ${text}`),
+  );
+  return lines.length === 0 ? [] : [['problems', ...lines.map((line) => `  ${line}`)].join('\n')];
 }
 
 function appliedText(applied: number, version: number): string {
@@ -135,28 +132,6 @@ function byFirstCells(a: readonly string[], b: readonly string[]): number {
   return `${a[0]}\0${a[1]}` < `${b[0]}\0${b[1]}` ? -1 : 1;
 }
 
-function silenceText(name: string, ms: number | null): string {
-  return ms === null ? `${name}: has not reported yet` : `${name}: no report for ${durationText(ms)}`;
-}
-
 function ageText(ms: number | null): string {
   return ms === null ? 'never' : `${durationText(ms)} ago`;
-}
-
-const units = [
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['min', 60_000],
-  ['s', 1_000],
-] as const;
-
-export function durationText(ms: number): string {
-  const [unit, size] = units.find(([, unitMs]) => ms >= unitMs) ?? ['ms', 1];
-  return `${Math.round(ms / size)} ${unit}`;
-}
-
-export function bytesText(bytes: number): string {
-  const step = bytes < 1024 ? 0 : Math.min(4, Math.floor(Math.log2(bytes) / 10));
-  const value = bytes / 1024 ** step;
-  return `${step === 0 ? value : value.toFixed(1)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][step]}`;
 }

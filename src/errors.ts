@@ -425,6 +425,11 @@ export function isBusError(error: unknown, ...codes: ErrorCode[]): error is BusE
   return error instanceof BusError && (codes.length === 0 || codes.includes(error.code));
 }
 
+/** The same with its code in front, for people and for whoever asks why something waits. */
+export function codedText(error: unknown): string {
+  return isBusError(error) ? `${error.code}: ${error.message}` : errorText(error);
+}
+
 /** The text of anything thrown, for a log line or an error's message. */
 export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

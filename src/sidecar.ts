@@ -33,6 +33,7 @@ import {
   linksDownOf,
   notReadyOf,
   reportTerminal,
+  showGroups,
   Terminal,
   type TerminalMetrics,
   traceAt,
@@ -362,6 +363,7 @@ class Sidecar {
       problems: this.#problems(),
       sealed: [...this.#terminals.values()].flatMap((terminal) => terminal.sealed).slice(0, maxSealedTickets),
     };
+    showGroups(this.#metrics, this.#snapshot.customers, report.groups);
     const isNews = !isDeepStrictEqual(report.linkCredentials, this.#lastReport?.linkCredentials);
     this.#lastReport = report;
     const { version, traces, letterTasks } = await this.#needControl().call('site.report', report);

@@ -1,9 +1,9 @@
 /** `mbus links`: every link as both its ends see it: state, round trip, loss, cost, backlog, since when, why not up. */
 import type { Command } from 'commander';
+import { bytesText, durationText, type Status } from '../../src/status/index.ts';
 import { type ControlOptions, controlVerb, withControl } from '../control-verb.ts';
 import { ofCustomer } from '../of-customer.ts';
 import { printResult, table } from '../output.ts';
-import { bytesText, durationText, type Status } from '../status-text.ts';
 
 interface LinksOptions extends ControlOptions {
   customer?: string;

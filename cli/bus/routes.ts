@@ -1,9 +1,9 @@
 /** `mbus routes`: the paths from one site of a customer, as its sidecar sees them now. */
 import type { Command } from 'commander';
 import { BusError } from '../../src/errors.ts';
+import { durationText, type Status } from '../../src/status/index.ts';
 import { type ControlOptions, controlVerb, withControl } from '../control-verb.ts';
 import { printResult, table } from '../output.ts';
-import { durationText, type Status } from '../status-text.ts';
 
 interface RoutesOptions extends ControlOptions {
   from: string;

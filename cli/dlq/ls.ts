@@ -1,9 +1,9 @@
 /** `mbus dlq ls`: how many dead letters each group has, or those of one group. */
 import type { Command } from 'commander';
+import { bytesText } from '../../src/status/index.ts';
 import { type ControlOptions, controlVerb, withControl } from '../control-verb.ts';
 import { wholeNumber } from '../options.ts';
 import { printResult, table } from '../output.ts';
-import { bytesText } from '../status-text.ts';
 import { askSites, waitOption } from './ask.ts';
 
 interface LsOptions extends ControlOptions {

@@ -1,6 +1,6 @@
 /** The living bus as a bus file with today's costs: what its sites report, in the words `explainRoute` understands. */
 import type { BusFile, LinkSpec } from '../../src/config/bus-file.ts';
-import type { Status } from '../status-text.ts';
+import type { Status } from '../../src/status/index.ts';
 
 export interface LivingBus {
   bus: BusFile;

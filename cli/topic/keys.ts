@@ -1,10 +1,10 @@
 /** `mbus topic keys`: the versions of a topic's key and when each comes and goes. */
 import type { Command } from 'commander';
 import type { ResponseOf } from '../../src/api/methods.ts';
+import { durationText } from '../../src/status/index.ts';
 import { type ControlOptions, controlVerb, withControl } from '../control-verb.ts';
 import { customerName } from '../full-names.ts';
 import { printResult, table } from '../output.ts';
-import { durationText } from '../status-text.ts';
 
 type Keys = ResponseOf<'key.versions'>;
 

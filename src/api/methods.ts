@@ -78,6 +78,12 @@ export const siteReportSchema = z.strictObject({
       cost: z.number().nullable().default(null),
       /** bytes under way or waiting for the link */
       backlogBytes: z.number().default(0),
+      /** the other end */
+      peerSiteId: id.nullable().default(null),
+      /** this end dials, the other one listens */
+      isDialer: z.boolean().default(false),
+      /** silent: until this end dials anew */
+      redialMs: z.number().nullable().default(null),
     }),
   ),
   /** paths from this site's terminals, as they see them now */
@@ -111,8 +117,18 @@ export const siteReportSchema = z.strictObject({
       unacked: z.number().int(),
       /** terminal that serves the group for this origin, null when none is reachable or needed */
       assigned: id.nullable(),
-      /** why messages wait, empty when they do not */
+      /** why messages wait, empty when they do not; begins with the code of an error where there is one */
       reason: z.string().max(512),
+      /** live consumers here; null where it is not known */
+      consumers: z.number().int().nullable().default(null),
+      /** deliveries here that are not the first and not acknowledged */
+      redelivered: z.number().int().default(0),
+      /** delivered here, and nothing acknowledged for so long; null when nothing is owed */
+      notAckedMs: z.number().nullable().default(null),
+      /** how long a consumer may take before a message is delivered again */
+      ackWaitMs: z.number().default(30_000),
+      /** age of the oldest message that waits here */
+      oldestMs: z.number().nullable().default(null),
       /** dead letters of the group at this site, messages and bytes */
       dead: z.number().int().default(0),
       deadBytes: z.number().int().default(0),

@@ -12,7 +12,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { MAX_MESSAGES, type RangeSet } from '../envelope/index.ts';
-import { BusError, errorText } from '../errors.ts';
+import { BusError, codedText } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { soon } from '../soon.ts';
 import { Company } from './company.ts';
@@ -254,7 +254,7 @@ export class Cursor {
   async #tryRead(): Promise<void> {
     const blocked = this.unreachable();
     if (blocked.length > 0) {
-      this.#reason = 'no path';
+      this.#reason = 'E_LINK_DOWN: no path';
       return;
     }
     this.#generation += 1;
@@ -289,7 +289,7 @@ export class Cursor {
   #retryLater(error: unknown): void {
     const { waitMs, isNews } = this.#rest.begin(error);
     this.#state = 'waiting';
-    this.#reason = errorText(error);
+    this.#reason = codedText(error);
     const fields = { event: 'capture.rewind', durable: this.durable, reason: this.#reason, waitMs };
     this.#options.log[isNews ? 'info' : 'debug'](fields, 'reads again');
   }

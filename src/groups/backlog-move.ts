@@ -18,7 +18,7 @@ import type { CapturedMessage, Shipper } from '../capture/index.ts';
 import type { Clock } from '../clock.ts';
 import { isReleased } from '../delivery/index.ts';
 import { MAX_MESSAGES, RangeSet, type Receipt } from '../envelope/index.ts';
-import { BusError, errorText } from '../errors.ts';
+import { BusError, codedText } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { natsCall } from '../nats/index.ts';
 import { deleteBacklog, readBacklog } from './backlog-reader.ts';
@@ -145,7 +145,7 @@ export class BacklogMove {
       } catch (error) {
         if (this.#isClosed) break;
         failures += 1;
-        this.#reason = errorText(error);
+        this.#reason = codedText(error);
         log[failures === 1 ? 'warn' : 'debug']({ event: 'move.waits', stream, err: error }, 'a move waits');
         await this.#wait(backoffMs(failures, 100, 5_000));
       }
@@ -248,7 +248,7 @@ export class BacklogMove {
         );
         await this.#untilReceipt(first, last, attempt);
       } catch (error) {
-        this.#reason = errorText(error);
+        this.#reason = codedText(error);
         log.debug({ event: 'move.again', stream, first, last, err: error }, 'a batch is sent again');
         await this.#wait(backoffMs(attempt, 100, 5_000));
       }

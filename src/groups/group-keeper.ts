@@ -2,7 +2,7 @@
  * The groups served at one terminal: watches their consumers, tells the others how busy they are, and moves a backlog
  * away when it must. One per terminal; a group that cannot be looked at is a matter of that group alone.
  */
-import type { ConsumerInfo, JetStreamManager } from '@nats-io/jetstream';
+import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { SnapshotCustomer, SnapshotGroup, SnapshotTopic } from '../api/snapshot.ts';
 import type { Shipper } from '../capture/index.ts';
@@ -14,7 +14,7 @@ import type { Logger } from '../log.ts';
 import { natsCall } from '../nats/index.ts';
 import { BacklogMove } from './backlog-move.ts';
 import { type Candidate, decideMove } from './decide.ts';
-import { LoadMeter } from './load.ts';
+import { LoadMeter, sampleOf } from './load.ts';
 
 /** A group with a stream at this terminal. */
 export interface HeldGroup {
@@ -271,14 +271,4 @@ export class GroupKeeper {
     const terminal = this.#customer.terminals.find(({ id }) => id === terminalId);
     return terminal?.isDraining === true || terminal?.isForgotten === true;
   }
-}
-
-function sampleOf(info: ConsumerInfo): Parameters<LoadMeter['take']>[0] {
-  return {
-    waitingPulls: info.num_waiting,
-    pending: info.num_pending,
-    unacked: info.num_ack_pending,
-    delivered: info.delivered.consumer_seq,
-    acked: info.ack_floor.consumer_seq,
-  };
 }

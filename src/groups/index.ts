@@ -2,3 +2,4 @@
 export { deleteBacklog } from './backlog-reader.ts';
 export { GroupKeeper, type HeldGroup } from './group-keeper.ts';
 export { removeLeftOvers } from './left-overs.ts';
+export { LoadMeter, type SampledField, sampleOf } from './load.ts';

@@ -6,6 +6,9 @@
  * waiting, an idle one takes nothing. One quiet sample proves nothing (between two fetches there is no pull), so a count
  * falls only after `quietMs` without a sign of life, and rises at once.
  */
+import type { ConsumerInfo } from '@nats-io/jetstream';
+
+export type SampledField = 'num_waiting' | 'num_pending' | 'num_ack_pending' | 'delivered' | 'ack_floor';
 
 /** What a sample of a durable says. */
 export interface ConsumerSample {
@@ -64,4 +67,15 @@ export class LoadMeter {
       this.#consumers = isQuieter ? this.#consumers : Math.max(1, sample.waitingPulls);
     } else if (this.idleMs(nowMs) >= quietMs) this.#consumers = 0;
   }
+}
+
+/** What a durable's state says of its consumers. */
+export function sampleOf(info: Pick<ConsumerInfo, SampledField>): ConsumerSample {
+  return {
+    waitingPulls: info.num_waiting,
+    pending: info.num_pending,
+    unacked: info.num_ack_pending,
+    delivered: info.delivered.consumer_seq,
+    acked: info.ack_floor.consumer_seq,
+  };
 }

@@ -6,7 +6,7 @@
  * E_KEY_REFUSED, E_TRANSIT_AGE (park). A refusal stands for 5 s before the service is asked again about that ticket.
  */
 import { context, type SealedEnvelope } from '../envelope/index.ts';
-import { type BusError, errorText, isBusError } from '../errors.ts';
+import { type BusError, codedText, isBusError } from '../errors.ts';
 import { type HpkePrivateKey, receiveSecret } from '../keys/index.ts';
 import type { Logger } from '../log.ts';
 import { type KeyCallOptions, KeyCalls, type Timed } from './key-calls.ts';
@@ -146,7 +146,7 @@ class TicketOpener implements Opener {
       return state.half;
     } catch (error) {
       const atMs = this.#options.clock.monotonicMs();
-      state.waiting = { topicId: envelope.topicId, text: errorText(error), atMs };
+      state.waiting = { topicId: envelope.topicId, text: codedText(error), atMs };
       if (isBusError(error) && error.disposition === 'park') {
         state.refusal = { error, untilMs: this.#options.clock.monotonicMs() + refusalMs };
       }

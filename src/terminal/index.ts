@@ -1,5 +1,6 @@
 /** A customer's presence at this site: one Terminal per customer, wiring the stages of a message's way. */
 
+export { showGroups } from './group-gauges.ts';
 export { doLetterTask } from './letters.ts';
 export { linksDownOf, notReadyOf } from './readiness.ts';
 export { keepRegistered } from './registration.ts';

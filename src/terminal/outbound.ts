@@ -20,7 +20,7 @@ import {
   signManifest,
   subjectSuffix,
 } from '../envelope/index.ts';
-import { BusError, errorText, isBusError } from '../errors.ts';
+import { BusError, codedText, isBusError } from '../errors.ts';
 import type { Routes } from '../routing/index.ts';
 import type { Sealer } from '../sealing/index.ts';
 import type { LinkSession } from '../transit/index.ts';
@@ -108,7 +108,7 @@ async function sendTo(options: OutboundOptions, hop: Hop, parts: Sealed, progres
     progress.stored(terminalIds);
   } catch (error) {
     if (!isBusError(error, 'E_PEER_BUSY')) throw error;
-    progress.waiting(errorText(error));
+    progress.waiting(codedText(error));
     await Promise.all(terminalIds.map((id) => sendWhileBusy(options, id, parts, progress)));
   }
 }
@@ -137,7 +137,7 @@ async function sendWhileBusy(
       return;
     } catch (error) {
       if (!isBusError(error, 'E_PEER_BUSY')) throw error;
-      progress.waiting(errorText(error));
+      progress.waiting(codedText(error));
     }
   }
 }

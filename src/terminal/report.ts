@@ -2,7 +2,7 @@
  * What a terminal says of itself in the site's report: links, topics with their budgets, groups with what waits for them
  * and why. Reads the streams' own numbers; a stream that cannot be read is left out and told as a problem by its owner.
  */
-import type { JetStreamManager } from '@nats-io/jetstream';
+import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream';
 import type { SiteReport } from '../api/methods.ts';
 import type { SnapshotCustomer, SnapshotGroup } from '../api/snapshot.ts';
 import { systemClock } from '../clock.ts';
@@ -28,6 +28,9 @@ export async function reportTerminal(terminal: Terminal): Promise<TerminalReport
     lossRatio: session.facts.lossRatio,
     cost: terminal.routes.costOf(side.linkId),
     backlogBytes: session.backlogBytes,
+    peerSiteId: side.peerSite,
+    isDialer: side.isDialer,
+    redialMs: session.redialMs,
   }));
   const customerId = terminal.customer.id;
   const routes = terminal.routes.table().map(({ nextHop: _, ...row }) => ({ customerId, ...row }));
@@ -47,8 +50,9 @@ async function reportTopic(jsm: JetStreamManager, terminal: Terminal, runtime: T
   const { topic } = runtime;
   const capture =
     runtime.captureName === null ? null : await quietly(() => jsm.streams.info(runtime.captureName ?? ''));
-  const lastSeq = capture?.state.last_seq ?? 0;
-  const groups = await Promise.all(topic.groups.map((group) => reportGroup(jsm, terminal, runtime, group, lastSeq)));
+  const groups = await Promise.all(
+    topic.groups.map((group) => reportGroup(jsm, terminal, runtime, group, capture?.state)),
+  );
   const topics =
     capture === null
       ? []
@@ -74,14 +78,13 @@ async function reportGroup(
   terminal: Terminal,
   runtime: TopicRuntime,
   group: SnapshotGroup,
-  lastSeq: number,
+  capture: StreamInfo['state'] | undefined,
 ): Promise<{ row: SiteReport['groups'][number] | null; limits: LimitRow[] }> {
   const { letters } = terminal;
   const { topic } = runtime;
   const tally = letters === undefined ? null : await quietly(() => letters.tally({ topic, group }));
   const dead = { dead: tally?.messages ?? 0, deadBytes: tally?.bytes ?? 0 };
   const limits = tally === null ? [] : await deadLimit(group, tally.bytes, tally.maxBytes);
-  terminal.showDead(group.id, dead.dead);
   const ids = { topicId: topic.id, groupId: group.id, ...dead, dropped: terminal.droppedOf(group.id) };
   if (group.terminals.includes(terminal.customer.terminalId)) {
     const here = await reportHere(jsm, terminal, runtime, group);
@@ -90,13 +93,26 @@ async function reportGroup(
   }
   const progress = runtime.progress(group.id);
   if (progress === null) return { row: dead.dead === 0 ? null : { ...ids, ...nothing }, limits };
-  const outgoing = Math.max(0, lastSeq - progress.floor);
+  const outgoing = Math.max(0, (capture?.last_seq ?? 0) - progress.floor);
+  const oldestMs = outgoing > 0 && capture !== undefined ? oldestAfter(capture, progress.floor) : null;
   const reason = outgoing > 0 ? (barredReason(terminal.customer, progress.terminalId) ?? progress.reason) : '';
   const { terminalId: assigned, awaited } = progress;
-  return { row: { ...ids, ...nothing, outgoing, assigned, reason, awaited }, limits };
+  return { row: { ...ids, ...nothing, outgoing, assigned, reason, awaited, oldestMs }, limits };
 }
 
-const nothing = { outgoing: 0, pending: 0, unacked: 0, assigned: null, reason: '', awaited: [] };
+const nothing: Omit<SiteReport['groups'][number], 'topicId' | 'groupId' | 'dead' | 'deadBytes' | 'dropped'> = {
+  outgoing: 0,
+  pending: 0,
+  unacked: 0,
+  assigned: null,
+  reason: '',
+  awaited: [],
+  consumers: null,
+  redelivered: 0,
+  notAckedMs: null,
+  ackWaitMs: 30_000,
+  oldestMs: null,
+};
 
 /** A group with consumers here. */
 async function reportHere(jsm: JetStreamManager, terminal: Terminal, { topic }: TopicRuntime, group: SnapshotGroup) {
@@ -104,21 +120,33 @@ async function reportHere(jsm: JetStreamManager, terminal: Terminal, { topic }: 
   const stream = topic.scope === 'lan' ? null : await quietly(() => jsm.streams.info(name));
   const consumer = await quietly(() => jsm.consumers.info(name, group.name));
   if (consumer === null) return null;
-  const { num_pending: pending, num_ack_pending: unacked } = consumer;
+  const { num_pending: pending, num_ack_pending: unacked, num_redelivered: redelivered } = consumer;
+  const signs = terminal.groupWatch.take(group.id, consumer, systemClock.monotonicMs());
+  const waits = { ...signs, redelivered, ackWaitMs: group.ackWaitMs };
   const assigned = terminal.customer.terminalId;
   const reason = terminal.groupReason(topic.id, group.id);
-  const row = { ...nothing, pending, unacked, assigned, reason, awaited: terminal.movingTo(group.id) };
+  const row = { ...nothing, ...waits, pending, unacked, assigned, reason, awaited: terminal.movingTo(group.id) };
   if (stream === null) return { row, limits: [] };
+  row.oldestMs = stream.state.messages > 0 ? ageOf(stream.state.first_ts) : null;
   if (group.onFull === 'dropOldest') terminal.sampleDrops(group.id, stream, consumer);
   return { row, limits: await groupLimit(group, stream, consumer) };
 }
 
+/** Age of the first message after `floor`; null where older ones, held for other groups, hide it. */
+function oldestAfter({ first_seq, first_ts }: StreamInfo['state'], floor: number): number | null {
+  return first_seq > floor ? ageOf(first_ts) : null;
+}
+
+function ageOf(time: string): number {
+  return Math.max(0, systemClock.wallMs() - Date.parse(time));
+}
+
 /** Why nothing of the customer goes to that terminal, whatever the links do. */
 function barredReason(customer: SnapshotCustomer, terminalId: string | null): string | undefined {
-  if (customer.frozen === 'suspended') return 'the customer is suspended';
-  if (customer.frozen === 'revoked') return 'this terminal is revoked';
+  if (customer.frozen === 'suspended') return 'E_REVOKED: the customer is suspended';
+  if (customer.frozen === 'revoked') return 'E_REVOKED: this terminal is revoked';
   const assigned = customer.terminals.find(({ id }) => id === terminalId);
-  return assigned?.isRevoked ? `terminal ${assigned.site} is revoked` : undefined;
+  return assigned?.isRevoked ? `E_REVOKED: terminal ${assigned.site} is revoked` : undefined;
 }
 
 async function quietly<T>(call: () => Promise<T>): Promise<T | null> {

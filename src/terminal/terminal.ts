@@ -24,6 +24,7 @@ import { soon } from '../soon.ts';
 import type { LinkSession } from '../transit/index.ts';
 import { Carrying } from './carrying.ts';
 import { Drops } from './drops.ts';
+import { GroupWatch } from './group-watch.ts';
 import { Inbound } from './inbound.ts';
 import { Letters } from './letters.ts';
 import { Links } from './links.ts';
@@ -68,6 +69,8 @@ interface Parts {
 const tickMs = 500;
 
 export class Terminal {
+  /** what the durables of its groups tell from report to report */
+  readonly groupWatch = new GroupWatch();
   readonly #options: TerminalOptions;
   readonly #routes: Routes;
   readonly #watch: RouteWatch;
@@ -163,12 +166,6 @@ export class Terminal {
   /** Messages of the group that were dropped here because its stream was full. */
   droppedOf(groupId: string): number {
     return this.#drops.of(groupId);
-  }
-
-  /** How many dead letters of the group are here, for the metric. */
-  showDead(groupId: string, messages: number): void {
-    const labels = { customer: this.#customer.name, ...this.#groupLabels(groupId) };
-    this.#options.metrics.deadLettersHeld.set(labels, messages);
   }
 
   /** Looks at a group that drops its oldest. */

@@ -14,7 +14,7 @@
  */
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import type { Clock } from '../clock.ts';
-import { BusError, type ErrorCode, errorText, isBusError } from '../errors.ts';
+import { BusError, codedText, type ErrorCode, isBusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { statusCode } from '../nats/index.ts';
 import type { LinkFacts } from '../routing/index.ts';
@@ -126,6 +126,12 @@ export class LinkSession {
     const rate = this.#window.rateBytesPerSecond;
     const backlogMs = rate === 0 ? 0 : (this.backlogBytes / rate) * 1_000;
     return { state: this.#state, rttMs, jitterMs, lossRatio, backlogMs };
+  }
+
+  /** While it is silent, at the end that dials: how long until it dials anew, milliseconds; null otherwise. */
+  get redialMs(): number | null {
+    if (this.#state !== 'silent') return null;
+    return this.#redialer?.waitMs(this.#options.clock.monotonicMs()) ?? null;
   }
 
   /** bytes under way or waiting for the window */
@@ -254,7 +260,7 @@ export class LinkSession {
       message.respond(Uint8Array.of(answer.stored));
     } catch (error) {
       const isBusy = isBusError(error) && error.disposition === 'retry';
-      const text = Buffer.from(errorText(error)).subarray(0, 400);
+      const text = Buffer.from(codedText(error)).subarray(0, 400);
       message.respond(Buffer.concat([Uint8Array.of(isBusy ? answer.busy : answer.refused), text]));
     }
   }

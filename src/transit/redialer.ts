@@ -17,6 +17,7 @@ export interface RedialerOptions {
 }
 
 const maxWaitMs = 300_000;
+const defaultDeadMs = 10_000;
 
 export class Redialer {
   readonly #options: RedialerOptions;
@@ -31,7 +32,13 @@ export class Redialer {
 
   /** Called at every beat of a link that is not up. `isAnswered`: the server says that nobody listens. True when it dials. */
   beat(nowMs: number, isAnswered: boolean): boolean {
-    const { redial, isConnected, deadAfterMs = 10_000, closedAfterMs = 60_000, random = Math.random } = this.#options;
+    const {
+      redial,
+      isConnected,
+      deadAfterMs = defaultDeadMs,
+      closedAfterMs = 60_000,
+      random = Math.random,
+    } = this.#options;
     this.#goneSinceMs ??= nowMs;
     const afterMs = isConnected() ? deadAfterMs : closedAfterMs;
     const isWorking = isAnswered && isConnected();
@@ -46,6 +53,13 @@ export class Redialer {
         this.#isDialling = false;
       });
     return true;
+  }
+
+  /** How long until it dials if the link stays as it is, milliseconds; null while the server's own dialling is left alone. */
+  waitMs(nowMs: number): number | null {
+    const { isConnected, deadAfterMs = defaultDeadMs } = this.#options;
+    if (this.#goneSinceMs === null || !isConnected()) return null;
+    return Math.max(0, this.#goneSinceMs + deadAfterMs - nowMs, this.#nextMs - nowMs);
   }
 
   /** The link is up. */

@@ -108,7 +108,7 @@ test('a revoked terminal gets nothing within two seconds, others go on; register
   const stream = await groupRow('tokyo', 'acme/trade@archive');
   await until(
     'it is told why',
-    async () => (await groupRow('tokyo', 'acme/trade@archive'))?.reason === 'terminal virginia is revoked',
+    async () => (await groupRow('tokyo', 'acme/trade@archive'))?.reason === 'E_REVOKED: terminal virginia is revoked',
     20_000,
   );
   const before = (await groupRow('tokyo', 'acme/trade@archive'))?.outgoing ?? 0;

@@ -1,14 +1,15 @@
 import { expect, test } from 'vitest';
-import { type Status, statusText } from '../../../cli/status-text.ts';
+import { statusText } from '../../../cli/status-text.ts';
+import { stuckThings } from '../../../src/status/index.ts';
+import { busOf, ids } from '../status/reports.ts';
 
-function silentSite(name: string, reportAgeMs: number | null): Status['sites'][number] {
-  return { id: name, name, mode: 'client', state: 'joined', reportAgeMs, report: null };
-}
+test('what is stuck stands first, in one line each', () => {
+  const nobody = { groupId: ids.risk, pending: 12, consumers: 0 };
+  const status = busOf({ frankfurt: { groups: [nobody] } });
+  const [, second] = statusText(status, stuckThings(status, Date.now())).split('\n\n');
+  expect(second).toBe('stuck\n  acme/trade@risk: 12 waiting at frankfurt: no consumers');
+});
 
-test('tells a site that never reported from one that fell silent', () => {
-  const sites = [silentSite('tokyo', null), silentSite('osaka', 180_000)];
-  const facts = { busId: 'bus', version: 1, names: {}, replicas: [], draining: [], forgotten: [], revoked: [] };
-  const text = statusText({ ...facts, sites });
-  expect(text).toContain('tokyo: has not reported yet');
-  expect(text).toContain('osaka: no report for 3 min');
+test('says when nothing is', () => {
+  expect(statusText(busOf(), [])).toContain('nothing is stuck');
 });

@@ -53,3 +53,15 @@ test('a link that came back starts from the beginning', () => {
   expect(redialer.beat(11_000, false)).toBe(false);
   expect(redialer.beat(20_900, false)).toBe(false);
 });
+
+test('says how long it waits: nothing while the server dials by itself', async () => {
+  const redialer = (isConnected: boolean) =>
+    new Redialer({ redial: async () => undefined, isConnected: () => isConnected, random: () => 1 });
+  const [dead, closed] = [redialer(true), redialer(false)];
+  expect(dead.waitMs(0)).toBeNull();
+  for (const each of [dead, closed]) each.beat(0, false);
+  expect(dead.waitMs(4_000)).toBe(6_000);
+  expect(closed.waitMs(4_000)).toBeNull();
+  dead.beat(10_000, false);
+  expect(dead.waitMs(12_000)).toBe(18_000);
+});
