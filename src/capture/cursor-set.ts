@@ -11,6 +11,7 @@ import type { JetStreamManager } from '@nats-io/jetstream';
 import type { Clock } from '../clock.ts';
 import type { RangeSet } from '../envelope/index.ts';
 import type { Logger } from '../log.ts';
+import { inTurns, type Turns } from '../turns.ts';
 import type { CaptureStream } from './capture-stream.ts';
 import { Cursor, type CursorOptions } from './cursor.ts';
 import type { Duty } from './duty.ts';
@@ -49,12 +50,12 @@ export interface CursorSetOptions {
 export class CursorSet {
   readonly #options: CursorSetOptions;
   readonly #cursors = new Map<string, Cursor>();
-  #steps: Promise<void> = Promise.resolve();
+  readonly #inStep = inTurns();
   #isStepQueued = false;
   #isClosed = false;
   #isStarted = false;
   /** writes of a durable's metadata, one after the other */
-  readonly #writes = new Map<string, Promise<void>>();
+  readonly #writes = new Map<string, Turns>();
   readonly #rendezvous: Rendezvous;
 
   constructor(options: CursorSetOptions) {
@@ -171,11 +172,9 @@ export class CursorSet {
 
   /** One structural change at a time. */
   #exclusively(step: () => Promise<void>): Promise<void> {
-    const run = this.#steps.then(async () => {
+    return this.#inStep(async () => {
       if (!this.#isClosed) await step();
     });
-    this.#steps = run.catch(() => undefined);
-    return run;
   }
 
   #add(stored: StoredCursor, reservedUpTo = stored.sentUpTo): Cursor {
@@ -223,12 +222,12 @@ export class CursorSet {
 
   /** One write at a time: an older account of the duties must not come after a newer one. */
   #inTurn({ durable }: Cursor, write: () => Promise<void>): Promise<void> {
-    const run = (this.#writes.get(durable) ?? Promise.resolve()).then(write);
-    this.#writes.set(
-      durable,
-      run.catch(() => undefined),
-    );
-    return run;
+    let inTurn = this.#writes.get(durable);
+    if (inTurn === undefined) {
+      inTurn = inTurns();
+      this.#writes.set(durable, inTurn);
+    }
+    return inTurn(write);
   }
 
   async #remove(cursor: Cursor): Promise<void> {
@@ -251,40 +250,32 @@ export class CursorSet {
 
   async #addGroups(groups: readonly RemoteGroup[]): Promise<void> {
     const { jsm, stream, choose } = this.#options;
-    const served = new Set<string>();
-    for (const cursor of this.#cursors.values()) {
-      for (const duty of cursor.duties) if (duty.until === null) served.add(duty.groupId);
-    }
-    const byStart = new Map<number | null, Duty[]>();
-    for (const { groupId, from } of groups) {
-      const terminalId = served.has(groupId) ? null : choose(groupId, null);
-      if (terminalId === null) continue;
-      byStart.set(from, [
-        ...(byStart.get(from) ?? []),
-        { groupId, terminalId, from: from ?? 1, until: null, since: from ?? 0 },
-      ]);
-    }
-    for (const [from, duties] of byStart) {
+    const cursors = [...this.#cursors.values()];
+    const served = new Set(cursors.flatMap(({ duties }) => duties.filter(isOpenEnded).map(({ groupId }) => groupId)));
+    const byStart = Map.groupBy(
+      groups.filter(({ groupId }) => !served.has(groupId)),
+      ({ from }) => from,
+    );
+    for (const [from, fresh] of byStart) {
+      const duties = fresh.flatMap(({ groupId }): Duty[] => {
+        const terminalId = choose(groupId, null);
+        return terminalId === null ? [] : [{ groupId, terminalId, from: from ?? 1, until: null, since: from ?? 0 }];
+      });
+      if (duties.length === 0) continue;
       const { floor, ...stored } = await createCursor(jsm, stream.name, { duties, sentUpTo: 0 }, from);
       const cursor = this.#add(stored);
-      if (from === null)
-        await this.#save(
-          cursor,
-          duties.map((duty) => ({ ...duty, since: floor + 1 })),
-        );
+      const since = floor + 1;
+      const begun = duties.map((duty) => ({ ...duty, since }));
+      if (from === null) await this.#save(cursor, begun);
       if (this.#isStarted) cursor.open();
     }
   }
 
   async #removeFinished(): Promise<void> {
     for (const cursor of [...this.#cursors.values()]) {
-      if (cursor.isFinished) await this.#remove(cursor);
-      else {
-        const left = cursor.duties.filter(
-          (duty) => duty.until === null || cursor.groupFloor(duty.groupId) < duty.until,
-        );
-        if (left.length < cursor.duties.length) await this.#save(cursor, left);
-      }
+      const left = cursor.duties.filter(({ groupId, until }) => until === null || cursor.groupFloor(groupId) < until);
+      if (left.length === 0) await this.#remove(cursor);
+      else if (left.length < cursor.duties.length) await this.#save(cursor, left);
     }
   }
 
@@ -326,13 +317,8 @@ export class CursorSet {
       const moved = { ...duty, terminalId, from: until + 1, since: until + 1 };
       if (cursor.groupFloor(duty.groupId) < until) await this.#branch(cursor, [{ ...duty, until }]);
       await this.#save(cursor, [...others, moved]);
-      const fields = {
-        stream: stream.name,
-        group: duty.groupId,
-        from: moved.from,
-        was: duty.terminalId,
-        is: terminalId,
-      };
+      const { groupId: group, terminalId: was } = duty;
+      const fields = { stream: stream.name, group, from: moved.from, was, is: terminalId };
       log.info({ event: 'capture.reassigned', ...fields }, 'a group has another terminal');
     } finally {
       cursor.hold(false);
@@ -343,7 +329,7 @@ export class CursorSet {
   async #branch(cursor: Cursor, duties: Duty[]): Promise<void> {
     const { jsm, stream } = this.#options;
     const from = Math.min(...duties.map((duty) => cursor.groupFloor(duty.groupId))) + 1;
-    const receipted = receiptedBy(cursor, duties);
+    const receipted = cursor.receipted(duties);
     const { floor: _, ...stored } = await createCursor(jsm, stream.name, { duties, sentUpTo: cursor.sentUpTo }, from);
     const branch = this.#add(stored);
     branch.setDuties(duties, receipted);
@@ -358,11 +344,9 @@ export class CursorSet {
         cursor,
         cursor.duties.filter((duty) => !duties.includes(duty)),
       );
+      const { log, stream } = this.#options;
       const groups = duties.map((duty) => duty.groupId);
-      this.#options.log.info(
-        { event: 'capture.split', stream: this.#options.stream.name, groups, reason },
-        'groups go alone',
-      );
+      log.info({ event: 'capture.split', stream: stream.name, groups, reason }, 'groups go alone');
     } finally {
       cursor.hold(false);
     }
@@ -395,12 +379,10 @@ export class CursorSet {
     behind.hold(true);
     try {
       ahead.raiseSent(behind.sentUpTo);
-      await this.#save(ahead, [...ahead.duties, ...behind.duties], receiptedBy(behind, behind.duties));
+      await this.#save(ahead, [...ahead.duties, ...behind.duties], behind.receipted(behind.duties));
       await this.#remove(behind);
-      this.#options.log.info(
-        { event: 'capture.joined', stream: this.#options.stream.name },
-        'groups share a cursor again',
-      );
+      const { log, stream } = this.#options;
+      log.info({ event: 'capture.joined', stream: stream.name }, 'groups share a cursor again');
     } finally {
       behind.hold(false);
       ahead.hold(false);
@@ -409,11 +391,6 @@ export class CursorSet {
   }
 }
 
-function receiptedBy(cursor: Cursor, duties: readonly Duty[]): Map<string, RangeSet> {
-  const receipted = new Map<string, RangeSet>();
-  for (const { groupId } of duties) {
-    const known = cursor.receipted(groupId);
-    if (known !== undefined) receipted.set(groupId, known.clone());
-  }
-  return receipted;
+function isOpenEnded({ until }: Duty): boolean {
+  return until === null;
 }

@@ -184,8 +184,9 @@ export class Cursor {
     this.reconsider();
   }
 
-  receipted(groupId: string): RangeSet | undefined {
-    return this.#done.known(groupId);
+  /** What is receipted for each of the duties' groups, for another cursor that takes them over. */
+  receipted(duties: readonly Duty[]): Map<string, RangeSet> {
+    return this.#done.copy(duties);
   }
 
   /** Takes a verified receipt; sequences that this duty never sent do not count. */
@@ -225,10 +226,7 @@ export class Cursor {
     }
     if (this.#state !== 'reading') return;
     const blocked = this.unreachable();
-    if (blocked.length > 0) {
-      this.#fail(new BusError('E_LINK_DOWN', 'no path to a terminal'));
-      return;
-    }
+    if (blocked.length > 0) this.#fail(new BusError('E_LINK_DOWN', 'no path to a terminal'));
     const { oldest } = this.#flight;
     if (oldest?.storedAtMs !== undefined) this.#checkReceipts(oldest, oldest.storedAtMs);
   }

@@ -25,9 +25,8 @@ export class Receipted {
     return Math.max(this.#done.get(groupId)?.mark ?? 0, this.#floor);
   }
 
-  /** Undefined for a group that is not this cursor's. */
-  known(groupId: string): RangeSet | undefined {
-    return this.#done.get(groupId);
+  copy(duties: readonly Duty[]): Map<string, RangeSet> {
+    return new Map(duties.map((duty) => [duty.groupId, this.#of(duty).clone()]));
   }
 
   has(duty: Duty, seq: number): boolean {

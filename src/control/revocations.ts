@@ -5,6 +5,7 @@
  */
 import type { Logger } from '../log.ts';
 import { listRevokedUsers, type Registry } from '../registry/index.ts';
+import { inTurns } from '../turns.ts';
 import type { ControlIdentity } from './identity.ts';
 import type { ControlNats } from './nats.ts';
 
@@ -19,7 +20,7 @@ export class Revocations {
   readonly #options: RevocationOptions;
   /** users and the server's pid, as last told */
   #told = '';
-  #running: Promise<void> = Promise.resolve();
+  readonly #inTurn = inTurns();
 
   constructor(options: RevocationOptions) {
     this.#options = options;
@@ -27,9 +28,7 @@ export class Revocations {
 
   /** Tells the server what it does not know yet; E_SERVER_AWAY E_DATABASE_AWAY, to be tried again. */
   follow(): Promise<void> {
-    const next = this.#running.then(() => this.#follow());
-    this.#running = next.catch(() => undefined);
-    return next;
+    return this.#inTurn(() => this.#follow());
   }
 
   async #follow(): Promise<void> {

@@ -12,6 +12,7 @@ import type { Flow, Receipt } from '../envelope/index.ts';
 import { isBusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { natsCall } from '../nats/index.ts';
+import { inTurns } from '../turns.ts';
 import { BacklogMove } from './backlog-move.ts';
 import { type Candidate, decideMove } from './decide.ts';
 import { LoadMeter, sampleOf } from './load.ts';
@@ -62,7 +63,6 @@ export class GroupKeeper {
   readonly #entries = new Map<string, Entry>();
   #customer: SnapshotCustomer;
   #timer: NodeJS.Timeout | undefined;
-  #writes: Promise<unknown> = Promise.resolve();
   #isSampling = false;
   #connectedAtMs: number;
 
@@ -122,11 +122,7 @@ export class GroupKeeper {
   }
 
   /** Nobody else changes a durable of a group while `work` runs: what moves keep stands there. */
-  exclusively<T>(work: () => Promise<T>): Promise<T> {
-    const run = this.#writes.then(work);
-    this.#writes = run.catch(() => undefined);
-    return run;
-  }
+  readonly exclusively = inTurns();
 
   /** Runs the work unless the group's backlog moves, and lets no move begin meanwhile; false when it moves. */
   async unlessMoving(groupId: string, work: () => Promise<void>): Promise<boolean> {

@@ -22,6 +22,7 @@ import {
   reloadServer,
 } from '../server/index.ts';
 import { formatCreds, readFileIfThere, writeFileAtomic } from '../trust/index.ts';
+import { inTurns } from '../turns.ts';
 import { AccountStore } from './account-store.ts';
 import { desiredAccounts } from './accounts.ts';
 import { appScopes, writeAppCreds } from './apps.ts';
@@ -78,7 +79,7 @@ export class SiteServer {
   /** digest of the configuration and certificates the server has loaded */
   #loaded: string | undefined;
   #loadedPlan: ServerPlan | undefined;
-  #applying: Promise<unknown> = Promise.resolve();
+  readonly #inTurn = inTurns();
 
   constructor(options: SiteServerOptions) {
     this.#dir = options.dir;
@@ -116,9 +117,7 @@ export class SiteServer {
 
   /** Brings accounts, links and credentials to the snapshot. One at a time; safe to repeat. */
   apply(snapshot: Snapshot, isTopicReady: IsTopicReady): Promise<ApplyResult> {
-    const next = this.#applying.then(() => this.#apply(snapshot, isTopicReady));
-    this.#applying = next.catch(() => undefined);
-    return next;
+    return this.#inTurn(() => this.#apply(snapshot, isTopicReady));
   }
 
   /** A connection of this process into an account; closed by close(). E_NOT_HERE, E_SERVER_AWAY. */
@@ -154,7 +153,7 @@ export class SiteServer {
    * Nothing happens for a link the peer dials.
    */
   redial(linkId: string): Promise<void> {
-    const next = this.#applying.then(async () => {
+    return this.#inTurn(async () => {
       const plan = await readPlan(this.#dir);
       const account = await this.#publicKey(this.linkSide(linkId).account);
       if (!plan?.remotes.some((remote) => remote.account === account)) return;
@@ -163,13 +162,11 @@ export class SiteServer {
       await this.#load({ ...plan, ...started, remotes });
       await this.#load({ ...plan, ...started });
     });
-    this.#applying = next.catch(() => undefined);
-    return next;
   }
 
   /** Off and on by two reloads; a process that dies in between leaves it to the next apply, which loads it all. */
   #restartJetStream(): Promise<void> {
-    const next = this.#applying.then(async () => {
+    return this.#inTurn(async () => {
       const plan = await readPlan(this.#dir);
       if (plan === undefined) return;
       const running = { ...plan, ...(await readStartSettings(this.#dir)) };
@@ -179,8 +176,6 @@ export class SiteServer {
       await this.#load(running);
       this.#onJetStreamRestart();
     });
-    this.#applying = next.catch(() => undefined);
-    return next;
   }
 
   /** nats-server's version, as it says itself. */
@@ -191,7 +186,7 @@ export class SiteServer {
   /** Closes this process's connections; nats-server goes on. */
   async close(): Promise<void> {
     this.#abort.abort(new BusError('E_SERVER_AWAY', 'the site is closing'));
-    await this.#applying;
+    await this.#inTurn(async () => undefined);
     this.#cancelWatch?.();
     this.#watch?.stop();
     this.#diskWatch?.stop();
