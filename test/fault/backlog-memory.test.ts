@@ -2,33 +2,23 @@
  *   tokyo ══╳═══ frankfurt     a backlog of 300,000 messages grows at tokyo while the link is cut, and drains when it is back;
  *                              neither sidecar may need memory in proportion
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { expect, test } from 'vitest';
 import { labCut, labRestore } from '../../src/lab/index.ts';
 import { metricOf, sidecarConnection, useBus } from '../support/bus.ts';
 import { until } from '../support/tcp.ts';
+import { twoSites } from '../support/topologies.ts';
 
 const backlog = 300_000;
 const mebibyte = 1024 * 1024;
 /** resident memory of a sidecar, whatever waits: Node itself takes about 120 MiB of it */
 const boundBytes = 400 * mebibyte;
 
-const lab = useBus(`
-sites:
-  - {name: tokyo,     mode: server, address: "tokyo.example.net:7422"}
-  - {name: frankfurt, mode: server, address: "fra.example.net:7422"}
-customers:
-  - name: acme
-    terminals: [tokyo, frankfurt]
-    links:
-      - {between: [tokyo, frankfurt]}
-    topics:
-      - name: trade
-        groups:
-          - {name: risk, terminals: [frankfurt]}
-    apps:
-      - {name: exchange,    terminal: tokyo,     publish: [trade]}
-`);
+/** between two looks at it: a peak of half a second is none */
+const sampleMs = 500;
+
+const lab = useBus(twoSites);
 const link = { customer: 'acme', a: 'tokyo', b: 'frankfurt' };
 
 /** Looks at the resident memory of both sidecars, as their metrics tell it, until stopped. */
@@ -41,7 +31,7 @@ function watchMemory(): { stop(): Promise<Record<string, number>> } {
         const bytes = await metricOf(lab(), site, 'process_resident_memory_bytes').catch(() => 0);
         most[site] = Math.max(most[site] ?? 0, bytes);
       }
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      await delay(sampleMs);
     }
   })();
   return {

@@ -2,17 +2,43 @@
  *   tokyo ══════ frankfurt     messages reach frankfurt and are stored; answers and receipts never get back.
  *         ◀──╳───              frankfurt dials, so the way back is the link's way up
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { jetstreamManager } from '@nats-io/jetstream';
 import { expect, test } from 'vitest';
 import { labCut, labRestore, labSilence, labStatus } from '../../src/lab/index.ts';
-import { Ledger, publishSome, startConsumer, useBus } from '../support/bus.ts';
+import { Ledger, publishSome, sidecarConnection, startConsumer, useBus } from '../support/bus.ts';
 import { until } from '../support/tcp.ts';
 import { twoSites } from '../support/topologies.ts';
 
 const lab = useBus(twoSites);
 const link = { customer: 'acme', a: 'tokyo', b: 'frankfurt' };
-/** longer than the capture stream's window for ids and than the link's patience with silence */
-const longerThanWindowsMs = 4_000;
+
+/** Tokyo has waited for an answer longer than it bears, which is longer than the capture stream's window for ids too. */
+async function untilGivenUp(): Promise<void> {
+  await until(
+    'tokyo gives the link up',
+    async () => {
+      const { sites } = await labStatus(lab().dir);
+      const links = sites.find(({ name }) => name === 'tokyo')?.report?.links ?? [];
+      return links.some(({ state }) => state === 'down' || state === 'silent');
+    },
+    20_000,
+  );
+}
+
+/** Also one that was stored twice has come out then. */
+async function untilGroupIsEmpty(): Promise<void> {
+  const sidecar = await sidecarConnection(lab(), 'frankfurt', 'acme');
+  const jsm = await jetstreamManager(sidecar);
+  await until(
+    'frankfurt keeps nothing of it',
+    async () => {
+      const { state } = await jsm.streams.info('trade@risk', { subjects_filter: 'trade.>' });
+      return Object.keys(state.subjects ?? {}).length === 0;
+    },
+    20_000,
+  );
+  await sidecar.close();
+}
 
 async function outgoing(): Promise<number> {
   const { sites } = await labStatus(lab().dir);
@@ -39,13 +65,13 @@ test.each([
     await until('they are stored at frankfurt', () => ledger.missing().length === 0, 20_000);
     expect(ledger.delivered).toBe(350);
     await worsen();
-    await delay(longerThanWindowsMs);
+    await untilGivenUp();
     await until('tokyo still waits for receipts', async () => (await outgoing()) > 0, 20_000);
     await labRestore(lab().dir, link);
 
     await until('all is receipted', async () => (await outgoing()) === 0, 30_000);
     const verdict = await ledger.settle(5_000);
-    await delay(1_500);
+    await untilGroupIsEmpty();
     await consumer.stop();
     expect({ ...verdict, ...ledger.verdict() }).toEqual({ lost: [], doubled: [], changed: [] });
     expect(ledger.delivered).toBe(350);

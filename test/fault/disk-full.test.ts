@@ -9,6 +9,7 @@ import { afterAll, expect, test } from 'vitest';
 import { labKill, labStart, labStatus } from '../../src/lab/index.ts';
 import { Ledger, logLines, startConsumer, startPublisher, useBus } from '../support/bus.ts';
 import { until } from '../support/tcp.ts';
+import { twoSites } from '../support/topologies.ts';
 
 const mounts: string[] = [];
 // registered before the lab, so that it runs after it is down
@@ -16,23 +17,7 @@ afterAll(() => {
   for (const mount of mounts) execFileSync('umount', ['-l', mount]);
 });
 
-const lab = useBus(`
-sites:
-  - {name: tokyo,     mode: server, address: "tokyo.example.net:7422"}
-  - {name: frankfurt, mode: server, address: "fra.example.net:7422"}
-customers:
-  - name: acme
-    terminals: [tokyo, frankfurt]
-    links:
-      - {between: [tokyo, frankfurt]}
-    topics:
-      - name: trade
-        groups:
-          - {name: risk, terminals: [frankfurt]}
-    apps:
-      - {name: exchange,    terminal: tokyo,     publish: [trade]}
-      - {name: risk-engine, terminal: frankfurt, consume: [trade@risk]}
-`);
+const lab = useBus(twoSites);
 
 /** A disk of its own takes root: a tmpfs. Elsewhere this says so and passes. */
 const canMount = process.platform === 'linux' && process.getuid?.() === 0;

@@ -1,43 +1,13 @@
-/**
- *        ┌─ t ─┐     each link costs 1
- *   a ───┤     ├─── b
- *        └─ u ─┘     each link costs 10
- *
- * exchange publishes at a, risk and desk consume at b; disks on the way and at the end go back in time, or for good
- */
+/** Disks on the way (t) and at the end (b) of the diamond go back in time, or for good. */
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { labCut, labKill, labRestore, labStart, labStatus } from '../../src/lab/index.ts';
 import { Ledger, logLines, metricOf, publishSome, startConsumer, useBus } from '../support/bus.ts';
 import { until } from '../support/tcp.ts';
+import { diamond } from '../support/topologies.ts';
 
-const lab = useBus(`
-sites:
-  - {name: a, mode: server, address: "a.example.net:7422"}
-  - {name: b, mode: server, address: "b.example.net:7422"}
-  - {name: t, mode: server, address: "t.example.net:7422"}
-  - {name: u, mode: server, address: "u.example.net:7422"}
-customers:
-  - name: acme
-    terminals: [a, b, t, u]
-    links:
-      - {between: [a, t], cost: 1}
-      - {between: [t, b], cost: 1}
-      - {between: [a, u], cost: 10}
-      - {between: [u, b], cost: 10}
-    topics:
-      - name: trade
-        groups:
-          - {name: risk, terminals: [b]}
-      - name: order
-        groups:
-          - {name: desk, terminals: [b]}
-    apps:
-      - {name: exchange,    terminal: a, publish: [trade, order]}
-      - {name: risk-engine, terminal: b, consume: [trade@risk]}
-      - {name: desk-app,    terminal: b, consume: [order@desk]}
-`);
+const lab = useBus(diamond);
 
 const link = (a: string, b: string) => ({ customer: 'acme', a, b });
 const disk = (site: string): string => join(lab().dir, 'sites', site, 'nats', 'store');

@@ -14,6 +14,11 @@ import { ensureGroupStream, FeedKeeper, isReleased } from '../../src/delivery/in
 import { Ledger, seeded } from '../support/bus.ts';
 import { eventually, freePort, natsBinary, testScope } from '../support/nats-server.ts';
 
+/** a client's, before it asks a server that was gone again */
+const retryMs = 50;
+/** eight messages in each: about 2,000 a second */
+const paceMs = 4;
+
 const scope = testScope();
 const streamName = 'trade@books';
 
@@ -39,11 +44,15 @@ test('killed while a local group keeps up, nats-server loses nothing and stores 
   const [site, random, ledger] = [await openSite(), seeded(3), new Ledger()];
   site.keep();
   const [publishing, consuming] = [load(site.nc, ledger), consume(site.nc, ledger)];
+  const more = async (count: number): Promise<void> => {
+    const before = ledger.delivered;
+    await eventually('it flows', async () => ledger.delivered >= before + count, 20_000);
+  };
   for (let n = 0; n < 6; n++) {
-    await delay(800 + random(1_200));
+    await more(300 + random(1_000));
     await site.restart(random(300));
   }
-  await delay(1_500);
+  await more(500);
   await publishing.stop();
   const verdict = await ledger.settle();
   await consuming.stop();
@@ -96,7 +105,7 @@ interface TestSite {
   jsm: Awaited<ReturnType<typeof jetstreamManager>>;
   /** Answers for the keeper from now on. */
   keep(): void;
-  /** SIGKILL, and a start after `pauseMs`. */
+  /** SIGKILL, and a start after `pauseMs`, which is how long nobody is there. */
   restart(pauseMs: number): Promise<void>;
 }
 
@@ -157,7 +166,7 @@ function consume(nc: NatsConnection, ledger: Ledger): { stop(): Promise<void> } 
           message.ack();
         }
       } catch {
-        await delay(50);
+        await delay(retryMs);
       }
     }
   };
@@ -195,7 +204,7 @@ function load(nc: NatsConnection, ledger: Ledger): { stop(): Promise<void> } {
     for (let n = 0; isRunning; n++) {
       const one: Promise<void> = publishOne(nc, ledger).finally(() => underWay.delete(one));
       underWay.add(one);
-      if (n % 8 === 0 || underWay.size > 200) await delay(4);
+      if (n % 8 === 0 || underWay.size > 200) await delay(paceMs);
     }
     await Promise.all(underWay);
   };

@@ -82,3 +82,54 @@ customers:
       - {name: exchange,    terminal: n1, publish: [trade]}
       - {name: risk-engine, terminal: n3, consume: [trade@risk]}
 `;
+
+/**
+ *        ┌─ t ─┐     each link over t costs 1, over u 10
+ *   a ───┤     ├─── b
+ *        └─ u ─┘     exchange publishes at a, risk and desk consume at b
+ *
+ * More customers may follow it.
+ */
+export const diamond = `
+sites:
+  - {name: a, mode: server, address: "a.example.net:7422"}
+  - {name: b, mode: server, address: "b.example.net:7422"}
+  - {name: t, mode: server, address: "t.example.net:7422"}
+  - {name: u, mode: server, address: "u.example.net:7422"}
+customers:
+  - name: acme
+    terminals: [a, b, t, u]
+    links:
+      - {between: [a, t], cost: 1}
+      - {between: [t, b], cost: 1}
+      - {between: [a, u], cost: 10}
+      - {between: [u, b], cost: 10}
+    topics:
+      - {name: trade, groups: [{name: risk, terminals: [b]}]}
+      - {name: order, groups: [{name: desk, terminals: [b]}]}
+    apps:
+      - {name: exchange,    terminal: a, publish: [trade, order]}
+      - {name: risk-engine, terminal: b, consume: [trade@risk]}
+      - {name: desk-app,    terminal: b, consume: [order@desk]}
+`;
+
+/**
+ *            ┌─1─ east ─┐      east is the nearer by more than measurements add to a cost, so it serves again
+ *   origin ──┤          5      whenever it is back
+ *            └─5─ west ─┘
+ *
+ * Topics and applications of acme follow it.
+ */
+export const fork = `
+sites:
+  - {name: origin, mode: server, address: "origin.example.net:7422"}
+  - {name: east,   mode: server, address: "east.example.net:7422"}
+  - {name: west,   mode: server, address: "west.example.net:7422"}
+customers:
+  - name: acme
+    terminals: [origin, east, west]
+    links:
+      - {between: [origin, east], cost: 1}
+      - {between: [origin, west], cost: 5}
+      - {between: [east, west], cost: 5}
+`;

@@ -1,7 +1,6 @@
 /**
- *            ┌─1─ east ─┐      feeder publishes job and rush at origin; both groups are served at east and west
- *   origin ──┤          1      job@work waits for a terminal that stays away, rush@fast gives it up after 2 s
- *            └─2─ west ─┘
+ * The fork: feeder publishes job and rush at origin; both groups are served at east and west. job@work waits for a terminal
+ * that stays away, rush@fast gives it up after 2 s.
  */
 import { expect, test } from 'vitest';
 import { withControl } from '../../../cli/control-verb.ts';
@@ -9,20 +8,9 @@ import { labCut, labKill, labRestore, labSilence, labStart, labStatus } from '..
 import { Ledger, publishSome, startConsumer, useBus } from '../../support/bus.ts';
 import { mbus } from '../../support/cli.ts';
 import { until } from '../../support/tcp.ts';
+import { fork } from '../../support/topologies.ts';
 
-const lab = useBus(`
-sites:
-  - {name: origin, mode: server, address: "origin.example.net:7422"}
-  - {name: east,   mode: server, address: "east.example.net:7422"}
-  - {name: west,   mode: server, address: "west.example.net:7422"}
-customers:
-  - name: acme
-    terminals: [origin, east, west]
-    links:
-      - {between: [origin, east], cost: 1}
-      - {between: [origin, west], cost: 2}
-      - {between: [east, west], cost: 1}
-    topics:
+const lab = useBus(`${fork}    topics:
       - name: job
         groups:
           - {name: work, terminals: [east, west]}

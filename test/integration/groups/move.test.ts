@@ -1,8 +1,4 @@
-/**
- *            ┌─1─ east ─┐      feeder publishes job at origin, nearby at east; job@work is served at east and west
- *   origin ──┤          1
- *            └─2─ west ─┘
- */
+/** The fork: feeder publishes job at origin, nearby at east; job@work is served at east and west. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { jetstream } from '@nats-io/jetstream';
 import { afterEach, expect, test } from 'vitest';
@@ -10,20 +6,9 @@ import { withControl } from '../../../cli/control-verb.ts';
 import type { MethodName, RequestOf, ResponseOf } from '../../../src/api/methods.ts';
 import { labKill, labStart } from '../../../src/lab/index.ts';
 import { Ledger, metricOf, publishSome, seeded, startConsumer, startPublisher, useBus } from '../../support/bus.ts';
+import { fork } from '../../support/topologies.ts';
 
-const lab = useBus(`
-sites:
-  - {name: origin, mode: server, address: "origin.example.net:7422"}
-  - {name: east,   mode: server, address: "east.example.net:7422"}
-  - {name: west,   mode: server, address: "west.example.net:7422"}
-customers:
-  - name: acme
-    terminals: [origin, east, west]
-    links:
-      - {between: [origin, east], cost: 1}
-      - {between: [origin, west], cost: 2}
-      - {between: [east, west], cost: 1}
-    topics:
+const lab = useBus(`${fork}    topics:
       - name: job
         groups:
           - {name: work, terminals: [east, west], ackWaitMs: 2000, failoverAfterMs: 2000}

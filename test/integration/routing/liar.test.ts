@@ -19,27 +19,9 @@ import { LinkSession, ReceiptBook, Transit } from '../../../src/transit/index.ts
 import { Ledger, metricOf, startConsumer, startPublisher, useBus } from '../../support/bus.ts';
 import { timeUntilPath } from '../../support/paths.ts';
 import { until } from '../../support/tcp.ts';
+import { diamond } from '../../support/topologies.ts';
 
-const lab = useBus(`
-sites:
-  - {name: a, mode: server, address: "a.example.net:7422"}
-  - {name: b, mode: server, address: "b.example.net:7422"}
-  - {name: t, mode: server, address: "t.example.net:7422"}
-  - {name: u, mode: server, address: "u.example.net:7422"}
-customers:
-  - name: acme
-    terminals: [a, b, t, u]
-    links:
-      - {between: [a, t], cost: 1}
-      - {between: [t, b], cost: 1}
-      - {between: [a, u], cost: 10}
-      - {between: [u, b], cost: 10}
-    topics:
-      - {name: trade, groups: [{name: risk, terminals: [b]}]}
-    apps:
-      - {name: exchange,    terminal: a, publish: [trade]}
-      - {name: risk-engine, terminal: b, consume: [trade@risk]}
-  - name: beta
+const lab = useBus(`${diamond}  - name: beta
     terminals: [a, b, t, u]
     links:
       - {between: [a, t], cost: 1}
