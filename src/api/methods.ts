@@ -10,7 +10,8 @@ import { letterMethods, letterTaskSchema } from './letters.ts';
 import { lossSchema } from './loss.ts';
 import { revokeMethods } from './revoke-methods.ts';
 
-const id = z.uuid();
+/** one spelling, as it stands in proofs */
+const id = z.uuid().lowercase();
 const key = z.string().max(128);
 const bin = z.string().max(65_536);
 const name = z.string().max(64);

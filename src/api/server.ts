@@ -5,8 +5,10 @@
  */
 import type { NatsConnection } from '@nats-io/nats-core';
 import { type Service, type ServiceMsg, Svcm } from '@nats-io/services';
+import { systemClock } from '../clock.ts';
 import { BusError, isBusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { Occasional } from '../occasional.ts';
 import { errorAnswer, okAnswer } from './answer.ts';
 import type { ControlKeys } from './control-keys.ts';
 import { type OpenedRequest, openRequest, sealAnswer } from './frame.ts';
@@ -43,6 +45,7 @@ export interface ServeOptions {
 export const maxSkewMs = 15 * 60 * 1000;
 
 export async function serveControl(options: ServeOptions): Promise<Service> {
+  const failures = new Occasional(systemClock);
   // the services package names an older nats-core in its types; what it calls of a connection is the same
   const nc = options.nc as unknown as ConstructorParameters<typeof Svcm>[0];
   const service = await new Svcm(nc).add({
@@ -55,14 +58,19 @@ export async function serveControl(options: ServeOptions): Promise<Service> {
     service.addEndpoint(method.replace('.', '-'), {
       subject: endpointSubject(method),
       handler: (error, message) => {
-        if (!error) void serveOne(options, method, message);
+        if (!error) void serveOne(options, failures, method, message);
       },
     });
   }
   return service;
 }
 
-async function serveOne(options: ServeOptions, method: MethodName, message: ServiceMsg): Promise<void> {
+async function serveOne(
+  options: ServeOptions,
+  failures: Occasional,
+  method: MethodName,
+  message: ServiceMsg,
+): Promise<void> {
   const startMs = performance.now();
   let code = 'ok';
   try {
@@ -71,7 +79,7 @@ async function serveOne(options: ServeOptions, method: MethodName, message: Serv
     const answer = await answerOpened(options, method, callerId, opened).catch((thrown: unknown) => {
       const error = options.toBusError(thrown, `serving ${method}`);
       code = error.code;
-      logFailure(options.log, method, error);
+      logFailure(options.log, failures, method, error);
       return errorAnswer(error);
     });
     message.respond(sealAnswer(answer, opened.answerWith, options.keys));
@@ -101,15 +109,26 @@ async function answerOpened(
     const problems = parsed.error.issues.slice(0, 20).map((issue) => `${issue.path.join('.')}: ${issue.message}`);
     throw new BusError('E_REQUEST_BAD', `${method}: ${problems.join('; ')}`, { details: { problems } });
   }
+  if (!isStorable(parsed.data))
+    throw new BusError('E_REQUEST_BAD', `${method}: a text holds a zero or half a character`);
   const { key, nonce, atMs } = opened;
   const result = await options.answer({ method, request: parsed.data, key, callerId, nonce, atMs });
   return okAnswer(result);
 }
 
-function logFailure(log: Logger, method: MethodName, error: BusError): void {
+/** PostgreSQL stores neither zeros nor lone surrogates, which JSON can spell. */
+function isStorable(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0');
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([key, item]) => isStorable(key) && isStorable(item));
+}
+
+function logFailure(log: Logger, failures: Occasional, method: MethodName, error: BusError): void {
   const fields = { event: 'api.failed', method, code: error.code };
-  if (error.disposition === 'reject') log.info(fields, error.message);
-  else log.warn({ ...fields, err: error.cause }, error.message);
+  if (error.disposition === 'reject') {
+    const unsaid = failures.say(`${method} ${error.code}`);
+    if (unsaid !== undefined) log.info({ ...fields, unsaid }, error.message);
+  } else log.warn({ ...fields, err: error.cause }, error.message);
 }
 
 function methodNames(): MethodName[] {

@@ -25,6 +25,7 @@ import {
 } from '../envelope/index.ts';
 import { BusError, isBusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { Occasional } from '../occasional.ts';
 import { appendAudit } from '../registry/audit.ts';
 import type { Registry } from '../registry/connection.ts';
 import {
@@ -102,6 +103,7 @@ class RegistryKeyService implements KeyService {
   readonly #now: DatabaseNow;
   readonly #rates: { site: RateLimit; terminal: RateLimit; customer: RateLimit; reticket: RateLimit };
   readonly #audit: RefusalAudit;
+  readonly #refusals: Occasional;
   readonly #requesters: Batch<RequesterQuestion, Requester | undefined>;
   readonly #tickets: Batch<TicketQuestion, TicketView | undefined>;
   readonly #inserts: Batch<NewTicket, TicketTimes | undefined>;
@@ -112,6 +114,7 @@ class RegistryKeyService implements KeyService {
     this.#options = options;
     this.#lifeMs = options.ticketLifeMs ?? fiveMinutes;
     this.#now = options.now ?? databaseNow;
+    this.#refusals = new Occasional(clock);
     this.#audit = new RefusalAudit(options.db, options.log, clock);
     this.#requesters = new Batch((questions) => findRequesters(this.#db, questions));
     this.#tickets = new Batch((questions) => findTickets(this.#db, this.#now, questions));
@@ -307,7 +310,12 @@ class RegistryKeyService implements KeyService {
 
   #refused({ siteId, method, terminalId, topicId }: Named, check: Check): BusError {
     this.#audit.note({ siteId, method, terminalId, topicId, check });
-    this.#options.log.warn({ event: 'keys.refused', terminalId, topicId, check }, 'a terminal was refused a key');
+    const unsaid = this.#refusals.say(`${siteId} ${check}`);
+    if (unsaid !== undefined)
+      this.#options.log.warn(
+        { event: 'keys.refused', terminalId, topicId, check, unsaid },
+        'a terminal was refused a key',
+      );
     return new BusError('E_KEY_REFUSED', 'the key service refuses this terminal and topic');
   }
 }

@@ -6,6 +6,7 @@
  * Head and path of a frame are unsigned: they only save useless sending. Destinations count where the signed manifest
  * assigns them a group.
  */
+import type { Clock } from '../clock.ts';
 import type { Arrivals, Stored } from '../delivery/index.ts';
 import {
   decodeFrame,
@@ -23,6 +24,7 @@ import {
 } from '../envelope/index.ts';
 import { BusError, isBusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { Occasional } from '../occasional.ts';
 import { soon } from '../soon.ts';
 import type { PathLog, ReceiptBook, ReleaseNotes, Transit } from '../transit/index.ts';
 import type { TerminalMetrics } from './terminal-metrics.ts';
@@ -42,7 +44,7 @@ export interface InboundOptions {
   /** site of a terminal, for people */
   nameOf: (terminalId: string) => string;
   snapshotVersion: () => number;
-  wallMs: () => number;
+  clock: Clock;
   onReceipt: (flow: Flow, receipt: Receipt) => void;
   /** a terminal on the way gave up an envelope of this one */
   onRelease: (release: Release) => void;
@@ -61,9 +63,11 @@ export class Inbound {
   readonly #options: InboundOptions;
   readonly #receipts = new Map<string, Answer>();
   readonly #queueFlush = soon(() => this.#flush());
+  readonly #refusals: Occasional;
 
   constructor(options: InboundOptions) {
     this.#options = options;
+    this.#refusals = new Occasional(options.clock);
   }
 
   /** Stores an envelope; resolves when it is safe. Every refusal is counted by its code. */
@@ -74,8 +78,9 @@ export class Inbound {
       const code = isBusError(error) ? error.code : 'E_INTERNAL';
       this.#options.metrics.envelopesRefused.inc({ code });
       const isExpected = isBusError(error) && error.disposition === 'retry';
-      const level = isExpected ? 'debug' : 'warn';
-      this.#options.log[level]({ event: 'arrival.refused', code, err: error }, 'an envelope was not stored');
+      const unsaid = this.#refusals.say(code);
+      const level = isExpected || unsaid === undefined ? 'debug' : 'warn';
+      this.#options.log[level]({ event: 'arrival.refused', code, unsaid, err: error }, 'an envelope was not stored');
       throw error;
     }
   }
@@ -104,6 +109,7 @@ export class Inbound {
     const work: Promise<void>[] = [];
     if (others.length < frame.destinations.length) work.push(this.#deliver(frame));
     if (others.length > 0) work.push(this.#carry(frame, bytes, others));
+    if (work.length === 0) throw new BusError('E_ENVELOPE_BAD', 'the envelope is for nobody');
     const outcomes = await Promise.allSettled(work);
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
@@ -146,8 +152,8 @@ export class Inbound {
     destinationId: string,
     path: string[],
   ): void {
-    const { paths, log, nameOf, wallMs } = this.#options;
-    paths.add({ flow, first, last, destinationId, path, atMs: wallMs(), kind });
+    const { paths, log, nameOf, clock } = this.#options;
+    paths.add({ flow, first, last, destinationId, path, atMs: clock.wallMs(), kind });
     const names = path.map(nameOf).join('>');
     log.debug({ event: `envelope.${kind}`, topicId: flow.topicId, first, last, path: names }, 'an envelope came');
   }

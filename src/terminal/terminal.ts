@@ -335,7 +335,7 @@ export class Terminal {
       receipts: this.#carrying.receipts,
       notes: this.#carrying.notes,
       paths: this.#carrying.paths,
-      wallMs: () => clock.wallMs(),
+      clock,
       onRelease: ({ destinationId, terminalId }) => this.#watch.released(destinationId, terminalId),
       onReceipt: (flow, receipt) => {
         this.#topics.get(flow.topicId)?.receive(flow, receipt);
