@@ -6,12 +6,15 @@
 import { CommanderError } from 'commander';
 import { readEnv } from '../src/config/env.ts';
 import { BusError, errorText, isBusError } from '../src/errors.ts';
+import { printPage } from './help/pages.ts';
+import { nouns } from './nouns.ts';
 import { buildProgram } from './program.ts';
 
 /** Runs one command line (as process.argv: node and script first) and answers its exit code. */
 export async function run(argv: string[]): Promise<number> {
   const asked = argv[2] === 'help' ? argv[3] : argv[2];
   try {
+    if (argv[2] === 'help' && argv[3] !== undefined && !Object.hasOwn(nouns, argv[3])) return printPage(argv[3]);
     const program = await buildProgram((noun) => noun === asked);
     await program.parseAsync(argv);
     return 0;

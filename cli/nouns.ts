@@ -31,6 +31,9 @@ export const nouns: Record<string, Noun> = {
   pub: { summary: 'publish one message', load: () => import('./message/pub.ts') },
   replay: { summary: 'publish a recorded file', load: () => import('./message/replay.ts') },
   sub: { summary: 'consume a group and print it', load: () => import('./message/sub.ts') },
+  profile: { summary: 'which control plane verbs talk to', load: () => import('./profile/index.ts') },
+  explain: { summary: 'what an error code means, and the way out', load: () => import('./help/explain.ts') },
+  completion: { summary: 'completion for bash, zsh and fish', load: () => import('./help/completion.ts') },
   lab: { summary: 'a whole bus on this machine', load: () => import('./lab/index.ts') },
   sidecar: { summary: 'run the sidecar of a site', load: () => import('./sidecar/index.ts') },
 };

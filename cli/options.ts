@@ -1,6 +1,7 @@
 /** Options that many verbs share: one wording, one default, one check each. */
 import { InvalidArgumentError, Option } from 'commander';
 import { readEnv } from '../src/config/env.ts';
+import { profileDir } from '../src/config/profiles.ts';
 import { BusError } from '../src/errors.ts';
 
 export interface DirOption {
@@ -13,7 +14,10 @@ export interface JsonOption {
 
 /** `--dir` of the control plane; see `controlDir`. */
 export function controlDirOption(): Option {
-  return new Option('--dir <dir>', "the control plane's directory (default: MBUS_DIR, else ./mbus-control)");
+  return new Option(
+    '--dir <dir>',
+    "the control plane's directory (default: MBUS_DIR, else the profile in use, else ./mbus-control)",
+  );
 }
 
 /** `--dir` of a site. */
@@ -26,7 +30,8 @@ export function jsonOption(): Option {
 }
 
 export function controlDir(options: DirOption): string {
-  return options.dir ?? readEnv().dir ?? './mbus-control';
+  const env = readEnv();
+  return options.dir ?? env.dir ?? profileDir(env) ?? './mbus-control';
 }
 
 /** An option's `host:port`; port 0 takes a free one. */

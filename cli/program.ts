@@ -26,4 +26,5 @@ Examples:
   $ mbus status                               what is up, what waits, and why
 
 Each noun and verb has its own --help. --json prints one JSON document on stdout.
+mbus help topics lists the pages of the manual; mbus explain E_CODE says what an error means.
 Exit codes: 0 done, 1 failed, 2 bad usage or configuration.`;

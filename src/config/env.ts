@@ -2,6 +2,8 @@
  * The one place that reads environment variables: every variable of the bus, checked together, frozen. A daemon or a
  * verb reads them once at its start and hands the values on.
  */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { got, problemsError } from './problem.ts';
 
@@ -14,6 +16,8 @@ const schema = z.object({
     .regex(/^postgres(ql)?:\/\//, 'use postgres://user:password@host:port/database')
     .optional(),
   MBUS_DIR: z.string().min(1).optional(),
+  MBUS_PROFILE: z.string().min(1).optional(),
+  XDG_CONFIG_HOME: z.string().min(1).optional(),
   MBUS_MASTER_KEY_FILE: z.string().min(1).optional(),
   MBUS_MASTER_KEY: z.string().min(1).optional(),
   MBUS_MASTER_KEY_COMMAND: z.string().min(1).optional(),
@@ -33,6 +37,10 @@ export interface Env {
   readonly databaseUrl?: string;
   /** the control plane's directory, when --dir is not given */
   readonly dir?: string;
+  /** which profile says so, when neither does; absent: the one in use */
+  readonly profile?: string;
+  /** where a person's own settings lie */
+  readonly configDir: string;
   /** where the master key comes from, when it is not in the control plane's directory */
   readonly masterKey?: { file: string } | { text: string } | { command: string };
   /** enrolment token, when it comes neither from a file nor from stdin */
@@ -71,6 +79,8 @@ export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
   return Object.freeze({
     databaseUrl: env.DATABASE_URL,
     dir: env.MBUS_DIR,
+    profile: env.MBUS_PROFILE,
+    configDir: join(env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'mbus'),
     masterKey: masterKeyOf(env),
     token: env.MBUS_TOKEN,
     logLevel: env.MBUS_LOG_LEVEL,

@@ -4,7 +4,7 @@
  */
 import { BusError } from '../errors.ts';
 
-export type NameKind = 'site' | 'customer' | 'topic' | 'group' | 'app';
+export type NameKind = 'site' | 'customer' | 'topic' | 'group' | 'app' | 'profile';
 
 /** 1 to 64 of A-Z a-z 0-9 _ -, not starting with `_` or `mb` (reserved). The same text stands in migrations/. */
 export const namePattern = /^(?!_|mb)[A-Za-z0-9_-]{1,64}$/;
