@@ -2,9 +2,10 @@
 
 export { showGroups } from './group-gauges.ts';
 export { doLetterTask } from './letters.ts';
+export type { Problem } from './problems.ts';
 export { linksDownOf, notReadyOf } from './readiness.ts';
 export { keepRegistered } from './registration.ts';
 export { reportTerminal, type TerminalReport } from './report.ts';
-export { type Problem, Terminal, type TerminalOptions } from './terminal.ts';
+export { Terminal, type TerminalOptions } from './terminal.ts';
 export { createTerminalMetrics, type TerminalMetrics } from './terminal-metrics.ts';
 export { traceAt } from './trace.ts';

@@ -6,12 +6,10 @@
 import type { Loss } from '../delivery/index.ts';
 import { flowKey, type RangeSet } from '../envelope/index.ts';
 import type { Logger } from '../log.ts';
+import type { Names } from './names.ts';
 
 export interface LossesOptions {
-  /** `topic@group` of a group's id */
-  groupName: (groupId: string) => string;
-  /** site of a terminal */
-  siteOf: (terminalId: string) => string;
+  names: Names;
   /** told of sequences when they are found to be lost */
   count: (groupId: string, sequences: number) => void;
   log: Logger;
@@ -28,7 +26,7 @@ export class Losses {
   }
 
   note(loss: Loss): void {
-    const { count, log, groupName, siteOf } = this.#options;
+    const { names, count, log } = this.#options;
     const { flow, groupId, lost, isNews } = loss;
     const key = `${flowKey(flow)} ${groupId}`;
     const sequences = sizeOf(lost);
@@ -36,7 +34,7 @@ export class Losses {
     this.#known.set(key, { loss: { ...loss, lost: lost.clone() }, sequences });
     if (!isNews) return;
     count(groupId, sequences - before);
-    const fields = { group: groupName(groupId), origin: siteOf(flow.originId), lost: rangesText(lost) };
+    const fields = { group: groupText(names, groupId), origin: names.site(flow.originId), lost: rangesText(lost) };
     log.error(
       { event: 'delivery.rolled-back', ...fields },
       'the disk is older than the receipts given: messages are gone',
@@ -45,9 +43,9 @@ export class Losses {
 
   /** A line for each flow and group. */
   texts(): string[] {
-    const { groupName, siteOf } = this.#options;
+    const { names } = this.#options;
     return [...this.#known.values()].map(({ loss: { flow, groupId, lost }, sequences }) => {
-      const from = `${groupName(groupId)} from ${siteOf(flow.originId)}`;
+      const from = `${groupText(names, groupId)} from ${names.site(flow.originId)}`;
       return `${from}: ${sequences} sequences were receipted here and are not on this disk: ${rangesText(lost)}`;
     });
   }
@@ -69,4 +67,9 @@ function rangesText(lost: RangeSet): string {
   return ranges.length > maxRangesTold
     ? `${told.join(', ')} and ${ranges.length - maxRangesTold} more`
     : told.join(', ');
+}
+
+function groupText(names: Names, groupId: string): string {
+  const { topic, group } = names.group(groupId);
+  return `${topic}@${group}`;
 }

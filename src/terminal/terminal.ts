@@ -8,16 +8,16 @@
 import { type ConsumerInfo, type JetStreamManager, jetstreamManager, type StreamInfo } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { ControlClient } from '../api/methods.ts';
-import type { Snapshot, SnapshotCustomer, SnapshotTopic } from '../api/snapshot.ts';
-import type { ParkReason, Shipment, Shipper } from '../capture/index.ts';
+import type { Snapshot, SnapshotCustomer } from '../api/snapshot.ts';
+import type { ParkReason, Shipment } from '../capture/index.ts';
 import type { Clock } from '../clock.ts';
-import { Arrivals, countQuarantined } from '../delivery/index.ts';
+import { Arrivals } from '../delivery/index.ts';
 import type { Flow, PublicKeyLike } from '../envelope/index.ts';
-import { BusError, errorText, isBusError } from '../errors.ts';
-import { GroupKeeper, type HeldGroup, removeLeftOvers } from '../groups/index.ts';
+import { BusError } from '../errors.ts';
+import { GroupKeeper, removeLeftOvers } from '../groups/index.ts';
 import type { TerminalKeys } from '../keys/index.ts';
 import type { Logger } from '../log.ts';
-import { Routes, type SequenceStore } from '../routing/index.ts';
+import type { Routes, SequenceStore } from '../routing/index.ts';
 import { createOpener, createSealer, type Opener, type Sealer, type TicketUsage } from '../sealing/index.ts';
 import type { LinkSide, SiteServer } from '../site/index.ts';
 import { soon } from '../soon.ts';
@@ -29,10 +29,15 @@ import { Inbound } from './inbound.ts';
 import { Letters } from './letters.ts';
 import { Links } from './links.ts';
 import { Losses } from './losses.ts';
-import { createOutbound } from './outbound.ts';
+import { Names } from './names.ts';
+import { createRoutes } from './own-routes.ts';
+import { type Problem, Problems } from './problems.ts';
+import { Quarantine } from './quarantine.ts';
 import { RouteWatch } from './route-watch.ts';
+import { shunnedTexts, tellShunned } from './shunned.ts';
 import type { TerminalMetrics } from './terminal-metrics.ts';
-import { TopicRuntime } from './topic-runtime.ts';
+import type { TopicRuntime } from './topic-runtime.ts';
+import { Topics } from './topics.ts';
 
 export interface TerminalOptions {
   site: Pick<SiteServer, 'connect' | 'links' | 'isLinkUp' | 'redial'>;
@@ -48,11 +53,6 @@ export interface TerminalOptions {
   metrics: TerminalMetrics;
   clock: Clock;
   log: Logger;
-}
-
-export interface Problem {
-  code: string;
-  text: string;
 }
 
 interface Parts {
@@ -77,12 +77,13 @@ export class Terminal {
   readonly #carrying: Carrying;
   readonly #links: Links;
   readonly #sessions = new Map<string, LinkSession>();
-  readonly #topics = new Map<string, TopicRuntime>();
-  readonly #problems = new Map<string, Problem>();
+  readonly #names = new Names(() => this.#customer);
+  readonly #topics: Topics;
+  readonly #problems: Problems;
+  readonly #quarantine: Quarantine;
   readonly #losses: Losses;
   readonly #drops: Drops;
   #leftOvers: string[] = [];
-  #quarantined = 0;
   #customer: SnapshotCustomer;
   #snapshot: Snapshot;
   #parts: Parts | undefined;
@@ -93,31 +94,32 @@ export class Terminal {
     this.#customer = customer;
     this.#snapshot = snapshot;
     this.#options = options;
-    const { site, metrics, clock, log } = options;
-    this.#routes = this.#createRoutes();
-    const routes = this.#routes;
+    const { site, keys, metrics, clock, log } = options;
+    this.#problems = new Problems(customer.name, log);
+    this.#quarantine = new Quarantine(metrics, log);
+    this.#routes = createRoutes(customer, this.#sessions, options);
+    const [routes, names] = [this.#routes, this.#names];
+    const common = { routes, sessions: this.#sessions, sign: keys.sign, metrics, clock, log };
     this.#links = this.#createLinks();
-    this.#carrying = new Carrying({
-      site,
-      customer,
-      routes,
-      sessions: this.#sessions,
-      sign: options.keys.sign,
-      metrics,
-      clock,
-      log,
-      maxBytes: options.transitMaxBytes,
-    });
+    this.#carrying = new Carrying({ ...common, site, customer, maxBytes: options.transitMaxBytes });
     this.#watch = new RouteWatch({
       routes,
       queueMs: (id) => this.#queueMs(id),
       onOverdue: this.#queueTick,
-      onShunned: (over, id) => this.#noteShunned(over, id),
+      onShunned: (over, id) => tellShunned(over, id, { names, customerName: customer.name, metrics, log }),
       clock,
     });
-    this.#routes.onChange(this.#queueTick);
-    this.#losses = this.#createLosses();
-    this.#drops = new Drops((id, messages) => metrics.messagesDropped.inc(this.#groupLabels(id), messages));
+    routes.onChange(this.#queueTick);
+    this.#topics = new Topics({
+      customer: () => this.#customer,
+      snapshot: () => this.#snapshot,
+      watch: this.#watch,
+      park: (flow, run, why) => this.#park(flow, run, why),
+      ...common,
+    });
+    const countLost = (id: string, sequences: number): void => metrics.messagesLost.inc(names.group(id), sequences);
+    this.#losses = new Losses({ names, count: countLost, log });
+    this.#drops = new Drops((id, messages) => metrics.messagesDropped.inc(names.group(id), messages));
   }
 
   get customer(): SnapshotCustomer {
@@ -125,7 +127,7 @@ export class Terminal {
   }
 
   get topics(): ReadonlyMap<string, TopicRuntime> {
-    return this.#topics;
+    return this.#topics.all;
   }
 
   get links(): ReadonlyMap<string, { side: LinkSide; session: LinkSession }> {
@@ -144,11 +146,11 @@ export class Terminal {
   get problems(): Problem[] {
     const told = (code: string, texts: readonly string[]): Problem[] => texts.map((text) => ({ code, text }));
     return [
-      ...this.#problems.values(),
+      ...this.#problems.open,
       ...told('E_LEFT_OVER', this.#leftOvers),
       ...told('E_ROLLED_BACK', this.#losses.texts()),
-      ...told('E_SHUNNED', this.#shunnedTexts()),
-      ...told('E_QUARANTINED', this.#quarantinedTexts()),
+      ...told('E_SHUNNED', shunnedTexts(this.#customer.name, this.#watch.suspicions, this.#names)),
+      ...told('E_QUARANTINED', this.#quarantine.texts(this.#customer.name)),
       ...told(
         'E_TERMINAL_FORGOTTEN',
         this.#isForgotten ? [`${this.#customer.name}: an operator gave this terminal up`] : [],
@@ -193,7 +195,7 @@ export class Terminal {
   }
 
   isTopicReady(topicId: string): boolean {
-    return this.#topics.get(topicId)?.isReady ?? false;
+    return this.#topics.all.get(topicId)?.isReady ?? false;
   }
 
   /** Opens the customer's account and starts. E_SERVER_AWAY E_NATS */
@@ -213,7 +215,7 @@ export class Terminal {
         macKey: markerKey,
         onStored: this.#countStored,
         onLost: (loss) => this.#losses.note(loss),
-        onQuarantined: (topic, reason) => this.#noteQuarantined(topic, reason),
+        onQuarantined: (topic, reason) => this.#quarantine.note(topic, reason),
       },
       this.#arrivalConfig(),
     );
@@ -231,13 +233,13 @@ export class Terminal {
     this.#customer = customer;
     this.#snapshot = snapshot;
     this.#routes.configure(customer);
-    await this.#attempt('transit', () => this.#carrying.configure(customer));
-    await this.#links.configure((what, work) => this.#attempt(what, work));
+    await this.#problems.attempt('transit', () => this.#carrying.configure(customer));
+    await this.#links.configure((what, work) => this.#problems.attempt(what, work));
     await this.#configureTopics();
-    await this.#attempt('quarantine', () => this.#countQuarantined());
+    await this.#problems.attempt('quarantine', async () => this.#parts && this.#quarantine.count(this.#parts.jsm));
     this.#parts?.arrivals.configure(this.#arrivalConfig());
-    this.#parts?.groups.configure(customer, this.#heldGroups());
-    await this.#attempt('dead letters', async () => this.#parts?.letters.configure(customer));
+    this.#parts?.groups.configure(customer, this.#topics.heldGroups());
+    await this.#problems.attempt('dead letters', async () => this.#parts?.letters.configure(customer));
     this.#tick();
   }
 
@@ -255,53 +257,13 @@ export class Terminal {
     clearInterval(this.#timer);
     this.#parts?.letters.stop();
     this.#parts?.groups.stop();
-    for (const topic of this.#topics.values()) topic.stop();
+    this.#topics.stop();
     await this.#links.stop();
     this.#watch.stop();
     await this.#carrying.stop();
     this.#parts?.sealer.stop();
     this.#parts?.opener.stop();
     await this.#parts?.nc.close();
-  }
-
-  async #countQuarantined(): Promise<void> {
-    if (this.#parts !== undefined) this.#quarantined = await countQuarantined(this.#parts.jsm);
-  }
-
-  #noteQuarantined(topic: string, reason: string): void {
-    const { metrics, log } = this.#options;
-    metrics.envelopesQuarantined.inc({ topic });
-    this.#quarantined += 1;
-    log.warn(
-      { event: 'arrival.quarantined', topic, reason },
-      'an envelope may not be opened any more: see mb-quarantine',
-    );
-  }
-
-  #quarantinedTexts(): string[] {
-    if (this.#quarantined === 0) return [];
-    return [
-      `${this.#customer.name}: ${this.#quarantined} envelopes came too late to be opened: they lie sealed in mb-quarantine`,
-    ];
-  }
-
-  #createRoutes(): Routes {
-    const { keys, sequence, metrics, clock } = this.#options;
-    const labels = { customer: this.#customer.name };
-    return new Routes(this.#customer, {
-      clock,
-      sign: keys.sign,
-      send: (linkId, record) => {
-        this.#sessions.get(linkId)?.flood(record);
-        metrics.routingSent.inc(labels);
-        metrics.routingSentBytes.inc(labels, record.length);
-      },
-      sequence,
-      onTaken: (result) => {
-        metrics.routingRecords.inc({ ...labels, outcome: result.outcome });
-        if (result.outcome === 'refused') metrics.routingRefused.inc({ ...labels, reason: result.reason });
-      },
-    });
   }
 
   #createLinks(): Links {
@@ -330,7 +292,7 @@ export class Terminal {
       sign: keys.sign,
       signKeyOf: (id) => this.#customer.terminals.find((each) => each.id === id)?.signKey ?? undefined,
       snapshotVersion: () => this.#snapshot.version,
-      nameOf: (id) => this.#siteOf(id),
+      nameOf: (id) => this.#names.site(id),
       transit: () => this.#carrying.transit,
       receipts: this.#carrying.receipts,
       notes: this.#carrying.notes,
@@ -338,7 +300,7 @@ export class Terminal {
       clock,
       onRelease: ({ destinationId, terminalId }) => this.#watch.released(destinationId, terminalId),
       onReceipt: (flow, receipt) => {
-        this.#topics.get(flow.topicId)?.receive(flow, receipt);
+        this.#topics.all.get(flow.topicId)?.receive(flow, receipt);
         this.#parts?.groups.receive(flow, receipt);
       },
       metrics,
@@ -354,60 +316,15 @@ export class Terminal {
   }
 
   async #configureTopics(): Promise<void> {
-    for (const [topicId, runtime] of this.#topics) {
-      if (this.#customer.topics.some((topic) => topic.id === topicId)) continue;
-      runtime.stop();
-      this.#topics.delete(topicId);
-    }
+    this.#topics.dropRemoved();
     const parts = this.#parts;
     if (parts === undefined) return;
-    await this.#attempt('left-over streams', () => this.#tidyStreams(parts));
+    await this.#problems.attempt('left-over streams', () => this.#tidyStreams(parts));
     for (const topic of this.#customer.topics) {
-      await this.#attempt(`topic ${topic.name}`, () => parts.groups.exclusively(() => this.#configureTopic(topic)));
+      await this.#problems.attempt(`topic ${topic.name}`, () =>
+        parts.groups.exclusively(() => this.#topics.configure(topic, parts)),
+      );
     }
-  }
-
-  async #configureTopic(topic: SnapshotTopic): Promise<void> {
-    const parts = this.#parts;
-    if (parts === undefined) return;
-    let runtime = this.#topics.get(topic.id);
-    if (runtime === undefined) {
-      runtime = this.#createTopic(topic, parts);
-      this.#topics.set(topic.id, runtime);
-    }
-    await runtime.reconcile(topic, this.#customer, this.#snapshot.site.maxPayload);
-  }
-
-  #createTopic(topic: SnapshotTopic, { nc, jsm, sealer }: Parts): TopicRuntime {
-    const { clock, log } = this.#options;
-    return new TopicRuntime(topic, {
-      nc,
-      jsm,
-      terminalId: this.#customer.terminalId,
-      routes: this.#routes,
-      clock,
-      log: log.child({ topic: topic.name }),
-      createShipper: (flow, currentTopic) => this.#createShipper(sealer, flow, currentTopic),
-    });
-  }
-
-  #createShipper(sealer: Sealer, flow: Flow, topic: () => SnapshotTopic): Shipper {
-    const { clock, keys, metrics } = this.#options;
-    return createOutbound({
-      flow,
-      customerId: this.#customer.id,
-      topic,
-      snapshotVersion: () => this.#snapshot.version,
-      sealer,
-      sign: keys.sign,
-      routes: this.#routes,
-      watch: this.#watch,
-      sessions: this.#sessions,
-      clock,
-      compressOf: (linkId) => this.#customer.links.find((link) => link.id === linkId)?.compress ?? 'auto',
-      park: (run, why) => this.#park(flow, run, why),
-      metrics,
-    });
   }
 
   async #park(flow: Flow, run: Shipment, why: ParkReason): Promise<void> {
@@ -417,7 +334,7 @@ export class Terminal {
 
   #createLetters(nc: NatsConnection, jsm: JetStreamManager, keeper: GroupKeeper): Letters {
     const { markerKey: macKey, metrics, clock, log } = this.#options;
-    return new Letters(this.#customer, { nc, jsm, macKey, keeper, topics: this.#topics, metrics, clock, log });
+    return new Letters(this.#customer, { nc, jsm, macKey, keeper, topics: this.#topics.all, metrics, clock, log });
   }
 
   #createKeeper(nc: NatsConnection, jsm: JetStreamManager, sealer: Sealer): GroupKeeper {
@@ -426,7 +343,7 @@ export class Terminal {
       nc,
       jsm,
       routes: this.#routes,
-      createShipper: (flow, topic) => this.#createShipper(sealer, flow, topic),
+      createShipper: (flow, topic) => this.#topics.createShipper(sealer, flow, topic),
       onMoved: ({ topic, group }, messages) =>
         metrics.messagesMoved.inc({ topic: topic.name, group: group.name }, messages),
       onLoad: ({ topic, group }, consumers) =>
@@ -436,91 +353,28 @@ export class Terminal {
     });
   }
 
-  #heldGroups(): HeldGroup[] {
-    return [...this.#topics.values()].flatMap(({ topic, groupStreams }) =>
-      topic.groups.flatMap((group) => {
-        const stream = groupStreams.get(group.id);
-        return stream === undefined ? [] : [{ topic, group, stream }];
-      }),
-    );
-  }
-
   /** What a removed topic or group left; a stream that must stay is told of and no hindrance. */
   async #tidyStreams({ jsm }: Parts): Promise<void> {
     this.#leftOvers = await removeLeftOvers(jsm, this.#customer, this.#options.log);
   }
 
   #arrivalConfig(): ConstructorParameters<typeof Arrivals>[1] {
-    const streams = new Map([...this.#topics.values()].flatMap((topic) => [...topic.groupStreams]));
+    const streams = this.#topics.streams();
     return { customer: this.#customer, snapshotVersion: this.#snapshot.version, streams };
   }
 
   readonly #countStored = (_topicId: string, groupId: string, messages: number): void => {
     this.#drops.noteMarker(groupId);
-    this.#options.metrics.messagesStored.inc(this.#groupLabels(groupId), messages);
+    this.#options.metrics.messagesStored.inc(this.#names.group(groupId), messages);
   };
-
-  #createLosses(): Losses {
-    const { metrics, log } = this.#options;
-    return new Losses({
-      groupName: (groupId) => {
-        const { topic, group } = this.#groupLabels(groupId);
-        return `${topic}@${group}`;
-      },
-      siteOf: (id) => this.#siteOf(id),
-      count: (groupId, sequences) => metrics.messagesLost.inc(this.#groupLabels(groupId), sequences),
-      log,
-    });
-  }
 
   get #isForgotten(): boolean {
     return this.#customer.terminals.some(({ id, isForgotten }) => id === this.#customer.terminalId && isForgotten);
   }
 
-  #shunnedTexts(): string[] {
-    return this.#watch.suspicions.map(({ over, destinationId, count }) => {
-      const sites = over.map((id) => this.#siteOf(id)).join(' or ');
-      return `${this.#customer.name}: no receipts from ${this.#siteOf(destinationId)} over ${sites}, ${count} times: gone around`;
-    });
-  }
-
-  #noteShunned(over: readonly string[], terminalId: string): void {
-    const { metrics, log } = this.#options;
-    const names = over.map((id) => this.#siteOf(id));
-    for (const site of names) metrics.waysGivenUp.inc({ customer: this.#customer.name, over: site });
-    const fields = { over: names, terminal: this.#siteOf(terminalId) };
-    log.warn({ event: 'transit.shunned', ...fields }, 'these give nothing back, or gave up: envelopes go around them');
-  }
-
-  #groupLabels(groupId: string): { topic: string; group: string } {
-    for (const { name, groups } of this.#customer.topics) {
-      const group = groups.find(({ id }) => id === groupId);
-      if (group !== undefined) return { topic: name, group: group.name };
-    }
-    return { topic: '', group: groupId };
-  }
-
-  #siteOf(terminalId: string): string {
-    return this.#customer.terminals.find(({ id }) => id === terminalId)?.site ?? terminalId;
-  }
-
-  async #attempt(what: string, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-      this.#problems.delete(what);
-    } catch (error) {
-      const code = isBusError(error) ? error.code : 'E_INTERNAL';
-      const text = `${this.#customer.name}: ${what}: ${errorText(error)}`;
-      if (this.#problems.get(what)?.text !== text) {
-        this.#options.log.warn({ event: 'terminal.problem', code, err: error }, text);
-      }
-      this.#problems.set(what, { code, text });
-    }
-  }
-
   #tick(): void {
     this.#routes.tick();
-    for (const topic of this.#topics.values()) topic.tick();
+    this.#topics.tick();
   }
 
   /** Deliveries under way are lost with a connection: every cursor reads again from its floor. */
@@ -532,6 +386,6 @@ export class Terminal {
 
   #readAgain(reason: string): void {
     this.#parts?.groups.reconnected();
-    for (const topic of this.#topics.values()) topic.rewind(reason);
+    this.#topics.rewind(reason);
   }
 }
