@@ -3,6 +3,7 @@ import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { jwtAuthenticator, type NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { BusError } from '../errors.ts';
+import { redialEvery } from '../nats/index.ts';
 import { splitAddress } from '../server/index.ts';
 
 export interface ControlEndpoint {
@@ -40,7 +41,7 @@ export async function connectControl(
       name: endpoint.name,
       timeout: timeoutMs,
       maxReconnectAttempts: isForever ? -1 : 10,
-      reconnectTimeWait: 200,
+      ...redialEvery(200),
       ignoreClusterUpdates: true,
       ...(inboxPrefix !== undefined && { inboxPrefix }),
     });

@@ -6,6 +6,7 @@ import { jwtAuthenticator, type NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { readSnapshot } from '../api/index.ts';
 import { BusError, errorText } from '../errors.ts';
+import { redialEvery } from '../nats/index.ts';
 import { splitAddress } from '../server/index.ts';
 import { createKey, encodeUserJwt, type Rights } from '../trust/index.ts';
 import { openSiteDir, type SiteDir } from './dir.ts';
@@ -51,8 +52,7 @@ export async function openConnection(
       maxReconnectAttempts: -1,
       // the account may be on its way to the server
       ignoreAuthErrorAbort: true,
-      reconnectTimeWait: 100,
-      reconnectJitter: 100,
+      ...redialEvery(100, 100),
       pingInterval: 10_000,
       maxPingOut: 2,
       timeout: options.timeoutMs ?? 20_000,
