@@ -1,5 +1,5 @@
 /** Error codes of custody: what a terminal lost, gave up, goes around or was told. Part of the registry in errors.ts. */
-import type { ErrorEntry } from './errors.ts';
+import type { ErrorEntry } from '../errors.ts';
 
 export const custodyErrors = {
   E_GAP: {

@@ -1,5 +1,5 @@
 /** Errors of keys, tickets and revocation: a part of the registry in errors.ts. */
-import type { ErrorEntry } from './errors.ts';
+import type { ErrorEntry } from '../errors.ts';
 
 export const keyErrors = {
   E_KEY_AWAY: {

@@ -1,5 +1,5 @@
 /** Error codes of limits and dead letters. Part of the registry in errors.ts. */
-import type { ErrorEntry } from './errors.ts';
+import type { ErrorEntry } from '../errors.ts';
 
 export const limitsErrors = {
   E_NO_CONSUMERS_HERE: {
