@@ -1,5 +1,5 @@
 /** `bus.status` for people: sites, links, topics and groups, and in plain words why something waits. */
-import type { SiteReport } from '../src/api/methods.ts';
+import type { SiteReport } from '../src/api/site-report.ts';
 import { bytesText, durationText, type Status, type Stuck } from '../src/status/index.ts';
 import { table } from './output.ts';
 

@@ -8,7 +8,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { createControlClient, readSnapshot } from './api/index.ts';
 import type { LetterTask } from './api/letters.ts';
-import type { ControlClient, SiteReport, TraceQuestion } from './api/methods.ts';
+import type { ControlClient, TraceQuestion } from './api/methods.ts';
+import type { SiteReport } from './api/site-report.ts';
 import type { Snapshot, SnapshotCustomer } from './api/snapshot.ts';
 import { systemClock } from './clock.ts';
 import { BusError, errorText, isBusError } from './errors.ts';

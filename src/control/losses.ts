@@ -4,7 +4,8 @@
  * seconds old; a site that has been silent is named as not known, for what waits there may have changed.
  */
 import { type Loss, lossText, silentAfterMs } from '../api/loss.ts';
-import type { Change, SiteReport } from '../api/methods.ts';
+import type { Change } from '../api/methods.ts';
+import type { SiteReport } from '../api/site-report.ts';
 import type { BusFile, CustomerSpec, TopicSpec } from '../config/bus-file.ts';
 import { BusError } from '../errors.ts';
 import { exportBusFile, listNames, listReports, listSites, type Registry } from '../registry/index.ts';

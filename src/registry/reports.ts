@@ -1,6 +1,7 @@
 /** What each site last said of itself; only the newest is kept. */
 import { sql } from 'kysely';
-import { type RequestOf, type SiteReport, siteReportSchema } from '../api/methods.ts';
+import type { RequestOf } from '../api/methods.ts';
+import { type SiteReport, siteReportSchema } from '../api/site-report.ts';
 import type { Registry } from './connection.ts';
 
 export interface StoredReport {

@@ -3,7 +3,8 @@
  * report that is old proves nothing of now, so only the word of sites that report counts.
  */
 import { silentAfterMs } from '../api/loss.ts';
-import type { ResponseOf, SiteReport } from '../api/methods.ts';
+import type { ResponseOf } from '../api/methods.ts';
+import type { SiteReport } from '../api/site-report.ts';
 
 export type Status = ResponseOf<'bus.status'>;
 export type StatusSite = Status['sites'][number];

@@ -1,5 +1,5 @@
 /** The gauges of groups, set from the rows of a report: what is not in it any more is not shown any more. */
-import type { SiteReport } from '../api/methods.ts';
+import type { SiteReport } from '../api/site-report.ts';
 import type { SnapshotCustomer } from '../api/snapshot.ts';
 import type { TerminalMetrics } from './terminal-metrics.ts';
 

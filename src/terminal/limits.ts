@@ -4,7 +4,7 @@
  * their origins, which wait; a dead-letter stream what would go there, which stays where it is.
  */
 import type { ConsumerInfo, JetStreamManager, StreamInfo } from '@nats-io/jetstream';
-import type { SiteReport } from '../api/methods.ts';
+import type { SiteReport } from '../api/site-report.ts';
 import type { SnapshotGroup } from '../api/snapshot.ts';
 import { natsCall } from '../nats/index.ts';
 import type { Terminal } from './terminal.ts';

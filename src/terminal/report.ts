@@ -3,7 +3,7 @@
  * and why. Reads the streams' own numbers; a stream that cannot be read is left out and told as a problem by its owner.
  */
 import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream';
-import type { SiteReport } from '../api/methods.ts';
+import type { SiteReport } from '../api/site-report.ts';
 import type { SnapshotCustomer, SnapshotGroup } from '../api/snapshot.ts';
 import { systemClock } from '../clock.ts';
 import { isBusError } from '../errors.ts';

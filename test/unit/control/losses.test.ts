@@ -1,7 +1,7 @@
 /** What a change deletes, from reports as sites send them; `tokyo` publishes, `frankfurt` and `osaka` hold groups. */
 import { expect, test } from 'vitest';
 import { type Loss, lossText } from '../../../src/api/loss.ts';
-import { type SiteReport, siteReportSchema } from '../../../src/api/methods.ts';
+import { type SiteReport, siteReportSchema } from '../../../src/api/site-report.ts';
 import { parseBusFile } from '../../../src/config/parse.ts';
 import { planChanges } from '../../../src/config/plan.ts';
 import { lossesOf, refuseLosses } from '../../../src/control/losses.ts';

@@ -1,5 +1,5 @@
 /** A bus of three sites as its reports describe it: tokyo and virginia dial frankfurt, all well unless a test says otherwise. */
-import { siteReportSchema } from '../../../src/api/methods.ts';
+import { siteReportSchema } from '../../../src/api/site-report.ts';
 import type { Status, StatusSite } from '../../../src/status/index.ts';
 
 const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
