@@ -15,6 +15,7 @@ const long = [
   'test/integration/keys/revocation.test.ts',
   'test/integration/keys/rotation.test.ts',
   'test/integration/control/audit.test.ts',
+  'test/integration/control/backup.test.ts',
   'test/integration/control/master-key.test.ts',
   'test/integration/demo/demo.test.ts',
   'test/integration/groups/forget.test.ts',

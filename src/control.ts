@@ -34,6 +34,7 @@ import { splitAddress } from './server/index.ts';
 import { formatCreds, keyFromSeed, writeFileAtomic } from './trust/index.ts';
 import { programVersion } from './version.ts';
 
+export { backupControl, restoreControl, verifyControlBackup } from './control/backups.ts';
 export { runMigrations } from './control/database.ts';
 export { type InitControlOptions, initControl } from './control/dir.ts';
 export { rewrapMasterKey } from './control/rewrap.ts';

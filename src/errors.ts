@@ -10,6 +10,7 @@ import { generalErrors } from './error-registry/general.ts';
 import { keyErrors } from './error-registry/keys.ts';
 import { limitsErrors } from './error-registry/limits.ts';
 import { messageErrors } from './error-registry/messages.ts';
+import { runningErrors } from './error-registry/running.ts';
 import { siteErrors } from './error-registry/sites.ts';
 
 /** What the part that catches the error does with the thing it was working on. */
@@ -40,6 +41,7 @@ export const errorRegistry = {
   ...keyErrors,
   ...siteErrors,
   ...controlErrors,
+  ...runningErrors,
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errorRegistry;

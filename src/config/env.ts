@@ -21,6 +21,9 @@ const schema = z.object({
   MBUS_MASTER_KEY_FILE: z.string().min(1).optional(),
   MBUS_MASTER_KEY: z.string().min(1).optional(),
   MBUS_MASTER_KEY_COMMAND: z.string().min(1).optional(),
+  MBUS_BACKUP_KEY_FILE: z.string().min(1).optional(),
+  MBUS_BACKUP_KEY: z.string().min(1).optional(),
+  MBUS_BACKUP_KEY_COMMAND: z.string().min(1).optional(),
   MBUS_TOKEN: z.string().min(1).optional(),
   MBUS_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   MBUS_TRANSIT_MAX_BYTES: z.coerce
@@ -43,6 +46,8 @@ export interface Env {
   readonly configDir: string;
   /** where the master key comes from, when it is not in the control plane's directory */
   readonly masterKey?: { file: string } | { text: string } | { command: string };
+  /** where the key of backups comes from */
+  readonly backupKey?: { file: string } | { text: string } | { command: string };
   /** enrolment token, when it comes neither from a file nor from stdin */
   readonly token?: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -54,8 +59,8 @@ export interface Env {
   readonly natsServer?: string;
 }
 
-const secrets = new Set(['DATABASE_URL', 'MBUS_TOKEN', 'MBUS_MASTER_KEY']);
-const masterKeyVariables = ['MBUS_MASTER_KEY_FILE', 'MBUS_MASTER_KEY', 'MBUS_MASTER_KEY_COMMAND'] as const;
+const secrets = new Set(['DATABASE_URL', 'MBUS_TOKEN', 'MBUS_MASTER_KEY', 'MBUS_BACKUP_KEY']);
+const keys = ['MBUS_MASTER_KEY', 'MBUS_BACKUP_KEY'] as const;
 
 /** Reads and checks all variables; an empty one counts as absent. Throws one E_CONFIG that lists every bad one. */
 export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
@@ -72,8 +77,9 @@ export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
     throw problemsError('environment', problems);
   }
   const env = parsed.data;
-  const named = masterKeyVariables.filter((name) => env[name] !== undefined);
-  if (named.length > 1) {
+  for (const key of keys) {
+    const named = [`${key}_FILE`, key, `${key}_COMMAND`].filter((name) => env[name as keyof typeof env] !== undefined);
+    if (named.length < 2) continue;
     throw problemsError('environment', [{ line: null, path: named.join(', '), text: 'name one of them, not several' }]);
   }
   return Object.freeze({
@@ -81,7 +87,8 @@ export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
     dir: env.MBUS_DIR,
     profile: env.MBUS_PROFILE,
     configDir: join(env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'mbus'),
-    masterKey: masterKeyOf(env),
+    masterKey: keyOf(env, 'MBUS_MASTER_KEY'),
+    backupKey: keyOf(env, 'MBUS_BACKUP_KEY'),
     token: env.MBUS_TOKEN,
     logLevel: env.MBUS_LOG_LEVEL,
     transitMaxBytes: env.MBUS_TRANSIT_MAX_BYTES,
@@ -90,8 +97,9 @@ export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
   });
 }
 
-function masterKeyOf(env: z.output<typeof schema>): Env['masterKey'] {
-  if (env.MBUS_MASTER_KEY_FILE !== undefined) return { file: env.MBUS_MASTER_KEY_FILE };
-  if (env.MBUS_MASTER_KEY !== undefined) return { text: env.MBUS_MASTER_KEY };
-  return env.MBUS_MASTER_KEY_COMMAND === undefined ? undefined : { command: env.MBUS_MASTER_KEY_COMMAND };
+function keyOf(env: z.output<typeof schema>, name: (typeof keys)[number]): Env['masterKey'] {
+  const [file, text, command] = [env[`${name}_FILE`], env[name], env[`${name}_COMMAND`]];
+  if (file !== undefined) return { file };
+  if (text !== undefined) return { text };
+  return command === undefined ? undefined : { command };
 }

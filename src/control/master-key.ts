@@ -36,7 +36,7 @@ export class MasterKey {
 
   /** E_MASTER_KEY when the source does not give 32 bytes. */
   static async open(source: MasterKeySource, clock = systemClock): Promise<MasterKey> {
-    return new MasterKey(source, await readSource(source), clock);
+    return new MasterKey(source, await readKeySource(source), clock);
   }
 
   get bytes(): Uint8Array {
@@ -51,7 +51,7 @@ export class MasterKey {
   async reload(): Promise<boolean> {
     if (this.#clock.monotonicMs() - this.#readAtMs < reloadEveryMs) return false;
     this.#readAtMs = this.#clock.monotonicMs();
-    const bytes = await readSource(this.#source);
+    const bytes = await readKeySource(this.#source);
     const isOther = !bytes.equals(this.#bytes);
     this.#bytes = bytes;
     return isOther;
@@ -94,13 +94,15 @@ export function masterKeyId(key: Uint8Array): string {
   return createHash('sha256').update('mbus master key id v1').update(key).digest('hex').slice(0, 16);
 }
 
-async function readSource(source: MasterKeySource): Promise<Buffer> {
-  if ('text' in source) return parseKey(Buffer.from(source.text), 'MBUS_MASTER_KEY');
-  if ('command' in source) return parseKey(await runCommand(source.command), 'MBUS_MASTER_KEY_COMMAND');
+/** @param variable what the source is called in messages. E_MASTER_KEY */
+export async function readKeySource(source: MasterKeySource, variable = 'MBUS_MASTER_KEY'): Promise<Buffer> {
+  if ('text' in source) return parseKey(Buffer.from(source.text), variable);
+  if ('command' in source)
+    return parseKey(await runCommand(source.command, `${variable}_COMMAND`), `${variable}_COMMAND`);
   const bytes = await readFile(source.file).catch((cause: unknown) => {
-    throw new BusError('E_MASTER_KEY', `master key ${source.file}: cannot be read`, { cause });
+    throw new BusError('E_MASTER_KEY', `the key file ${source.file} cannot be read`, { cause });
   });
-  return parseKey(bytes, `master key ${source.file}`);
+  return parseKey(bytes, `key file ${source.file}`);
 }
 
 /** 32 raw bytes, or their hexadecimal or base64 text. */
@@ -120,12 +122,12 @@ function decodeBase64(text: string): Buffer | undefined {
 }
 
 /** What it prints is a secret: an error tells how it ended, not what it said. */
-async function runCommand(command: string): Promise<Buffer> {
+async function runCommand(command: string, variable: string): Promise<Buffer> {
   try {
     const { stdout } = await promisify(exec)(command, { encoding: 'buffer', timeout: commandMs, maxBuffer: 64 * 1024 });
     return stdout;
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'a signal';
-    throw new BusError('E_MASTER_KEY', `MBUS_MASTER_KEY_COMMAND ended with ${code} and gave no key`);
+    throw new BusError('E_MASTER_KEY', `${variable} ended with ${code} and gave no key`);
   }
 }

@@ -69,6 +69,12 @@ export async function startEmbedded({
   return started;
 }
 
+/** The URL of the one that runs there, which is left as it is; undefined when none does. */
+export async function embeddedUrl(dir: string): Promise<string | undefined> {
+  if (!(await readFileIfThere(join(dir, 'password')))) return undefined;
+  return (await adopt(await preparePlace(dir, []), systemClock.monotonicMs() + 5_000))?.url;
+}
+
 async function preparePlace(dir: string, settings: string[]): Promise<Place> {
   const runAs = await unprivilegedUser();
   await mkdir(dir, { recursive: true, mode: 0o700 });

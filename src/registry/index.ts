@@ -16,7 +16,7 @@ export {
 export { type OpenDatabaseOptions, openDatabase, type Registry } from './connection.ts';
 export { listCustomers } from './customers.ts';
 export { databaseError } from './database-error.ts';
-export { type EmbeddedPostgres, startEmbedded } from './embedded.ts';
+export { type EmbeddedPostgres, embeddedUrl, startEmbedded } from './embedded.ts';
 export { exportBusFile } from './export.ts';
 export { listGroupTerminals } from './group-terminals.ts';
 export { listGroups } from './groups.ts';

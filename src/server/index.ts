@@ -8,3 +8,4 @@ export { isHealthy } from './health.ts';
 export { withLock } from './lock.ts';
 export { processArguments, processStart } from './process-info.ts';
 export { systemRequest } from './system-request.ts';
+export { isNewEnough, minimumVersion } from './version.ts';

@@ -3,6 +3,8 @@
  * links only, so its requests go through the admin's NATS user here: who asks is told by the signature, not by the subject.
  */
 import { randomBytes } from 'node:crypto';
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/nats-core';
 import {
   type AdminFile,
@@ -32,10 +34,11 @@ export interface TestControl extends RunningControl {
 export async function startTestControl(
   dir: string,
   databaseUrl: string,
-  { hasWebsocket = false } = {},
+  { hasWebsocket = false, masterKeyOf }: { hasWebsocket?: boolean; masterKeyOf?: string } = {},
 ): Promise<TestControl> {
   const any = '127.0.0.1:0';
   await initControl({ dir, listen: any, leafListen: any, websocketListen: hasWebsocket ? any : undefined });
+  if (masterKeyOf !== undefined) await copyFile(join(masterKeyOf, 'master.key'), join(dir, 'master.key'));
   const control = await startControl({ dir, databaseUrl, log: silentLogger });
   const file = await readAdminFile(dir);
   if (!file.control) throw new Error('the admin file was not completed');

@@ -5,6 +5,7 @@
  *
  * What `mbus status` says of each thing that stands still: its cause, and a line that names the place.
  */
+import { join } from 'node:path';
 import { AckPolicy, jetstream } from '@nats-io/jetstream';
 import { expect, test, vi } from 'vitest';
 import { labCut, labKill, labRestore, labSilence, labStart } from '../../../src/lab/index.ts';
@@ -104,8 +105,18 @@ test('a sidecar that is down', async () => {
   await labKill(lab().dir, 'virginia', 'sidecar');
   const line = await lineOf('sidecar-down', 'virginia');
   expect(line).toMatch(/^virginia: sidecar down: no report for .*frankfurt reaches its nats-server/);
+  const here = await mbusHere(['doctor', '--dir', join(lab().dir, 'sites/virginia')]);
+  expect({ code: here.code, stderr: here.stderr }).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('E_UNWELL'),
+  });
+  expect(here.stdout).toMatch(/✗ sidecar \(virginia\): does not run.*\n {4}Start it: mbus sidecar run/);
+  const { stdout } = await mbusHere(['doctor', '--dir', lab().dir]);
+  expect(stdout).toMatch(/✗ traffic \(virginia\): virginia: sidecar down/);
   await labStart(lab().dir, 'virginia', 'sidecar');
   await untilGone('virginia', 'sidecar-down');
+  const well = await mbusHere(['doctor', '--all', '--dir', join(lab().dir, 'sites/virginia')]);
+  expect(well).toMatchObject({ code: 0, stdout: expect.stringContaining('✓ sidecar (virginia): runs') });
 });
 
 test('a stream that is full', async () => {

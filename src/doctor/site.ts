@@ -1,0 +1,108 @@
+/** What is wrong at a site, seen from its own machine: files, certificate, disk, nats-server, sidecar, way to the control plane. */
+import { get } from 'node:http';
+import { z } from 'zod';
+import { isBusError } from '../errors.ts';
+import { isNewEnough, minimumVersion, splitAddress } from '../server/index.ts';
+import { openSiteDir, type SiteDir } from '../site/index.ts';
+import { type Finding, ok, problem, warning } from './finding.ts';
+import { checkCertificateFile, checkDisk, checkPermissions, renewalMissedMs } from './machine.ts';
+
+/** E_SITE_DIR */
+export async function examineSite(path: string): Promise<Finding[]> {
+  const dir = await openSiteDir(path);
+  const subject = dir.file.site;
+  const rejoin =
+    'Start the sidecar and see that it reaches the control plane; if that does not help, join the site again.';
+  const parts = await Promise.all([
+    checkPermissions(dir.path),
+    checkCertificateFile(dir.tls.certFile, subject, { warnBeforeMs: renewalMissedMs, remedy: rejoin }),
+    checkDisk(dir.path, subject),
+    checkServer(dir),
+    checkSidecar(dir),
+    checkControlLink(dir),
+    checkSnapshot(dir),
+  ]);
+  return parts.flat();
+}
+
+async function checkServer({ file, path }: SiteDir): Promise<Finding[]> {
+  const words = { check: 'nats-server', subject: file.site };
+  const varz = await ask(
+    file.monitor,
+    '/varz',
+    z.object({ version: z.string(), slow_consumers: z.number().default(0) }),
+  );
+  if (varz === undefined)
+    return [
+      problem({ ...words, text: `nothing answers at ${file.monitor}` }, `Start it: mbus site server --dir ${path}`),
+    ];
+  if (!isNewEnough(varz.version))
+    return [problem({ ...words, text: `version ${varz.version}` }, `Use nats-server ${minimumVersion} or newer.`)];
+  return [ok({ ...words, text: `version ${varz.version} answers at ${file.listen}` })];
+}
+
+/** Its lock is free when nobody runs. */
+async function checkSidecar(dir: SiteDir): Promise<Finding[]> {
+  const words = { check: 'sidecar', subject: dir.file.site };
+  try {
+    await (await dir.lock()).release();
+  } catch (error) {
+    if (isBusError(error, 'E_SIDECAR_RUNNING')) return [ok({ ...words, text: 'runs' })];
+    throw error;
+  }
+  const remedy = `Start it: mbus sidecar run --dir ${dir.path}`;
+  return [problem({ ...words, text: 'does not run: nothing leaves or reaches this site' }, remedy)];
+}
+
+async function checkControlLink({ file }: SiteDir): Promise<Finding[]> {
+  const words = { check: 'control plane', subject: file.site };
+  const leafz = z.object({
+    leafs: z.array(z.object({ account: z.string().optional(), name: z.string().optional() })).default([]),
+  });
+  const varz = await ask(file.monitor, '/varz', z.object({ system_account: z.string().optional() }));
+  const answer = await ask(file.monitor, '/leafz', leafz);
+  if (varz === undefined || answer === undefined) return [];
+  if (answer.leafs.length > 0)
+    return [
+      ok({ ...words, text: `${answer.leafs.length} leaf connections, the control link among them or on its way` }),
+    ];
+  const urls = file.controlVia ?? file.control.leafUrls;
+  return [
+    warning(
+      { ...words, text: `no leaf connection, neither to the control plane (${urls.join(', ')}) nor to another site` },
+      'See that the control plane runs and that this machine may dial it; the site goes on alone meanwhile.',
+    ),
+  ];
+}
+
+async function checkSnapshot(dir: SiteDir): Promise<Finding[]> {
+  const words = { check: 'configuration', subject: dir.file.site };
+  if ((await dir.readSnapshot()) !== undefined) return [ok({ ...words, text: 'a signed snapshot is kept' })];
+  return [
+    warning({ ...words, text: 'no configuration has come yet' }, 'Start the sidecar while the control plane runs.'),
+  ];
+}
+
+/** A page of nats-server's monitoring; undefined when it does not answer. */
+function ask<T>(monitor: string, path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  const { host, port } = splitAddress(monitor);
+  return new Promise((resolve) => {
+    const request = get({ host, port, path, timeout: 3_000, agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (part: string) => {
+        text += part;
+      });
+      response.on('end', () => resolve(parsed(text, schema)));
+    });
+    request.on('timeout', () => request.destroy());
+    request.on('error', () => resolve(undefined));
+  });
+}
+
+function parsed<T>(text: string, schema: z.ZodType<T>): T | undefined {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
