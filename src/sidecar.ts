@@ -230,20 +230,31 @@ class Sidecar {
   }
 
   async #fetch(): Promise<void> {
-    const control = this.#needControl();
-    const answer = await control.call('snapshot.get', { have: this.#snapshot?.version ?? -1 });
+    const have = this.#snapshot?.version ?? -1;
+    const answer = await this.#needControl()
+      .call('snapshot.get', { have })
+      .catch(async (error: unknown) => {
+        await this.#applyUnfinished().catch((err: unknown) => {
+          this.#log.warn({ event: 'snapshot.unfinished', err }, 'the last configuration is not applied in full yet');
+        });
+        throw error;
+      });
     if (answer.snapshot !== null && answer.signature !== null) {
       const signed = { text: answer.snapshot, signature: answer.signature };
       const snapshot = readSnapshot(signed, this.#dir.file.control.signKey);
       if (snapshot.site.id !== this.#dir.file.siteId || snapshot.version < (this.#snapshot?.version ?? 0)) return;
       await this.#dir.storeSnapshot(signed);
       await this.#apply(snapshot);
-    } else if (
-      this.#snapshot !== undefined &&
-      (this.#hindrances().length > 0 || this.#applied !== this.#snapshot.version)
-    ) {
-      await this.#apply(this.#snapshot);
+    } else {
+      await this.#applyUnfinished();
     }
+  }
+
+  /** What did not work the last time is done again; that takes no control plane. */
+  async #applyUnfinished(): Promise<void> {
+    const snapshot = this.#snapshot;
+    if (snapshot === undefined) return;
+    if (this.#hindrances().length > 0 || this.#applied !== snapshot.version) await this.#apply(snapshot);
   }
 
   async #readCached(): Promise<Snapshot | undefined> {
