@@ -3,9 +3,13 @@
  * drains, the second exits at once.
  */
 import { readEnv } from '../src/config/env.ts';
+import { type BusError, isBusError } from '../src/errors.ts';
 import { Lifecycle, runUntilSignal } from '../src/lifecycle.ts';
 import { createLogger, type Logger } from '../src/log.ts';
 import { isLateWrite } from '../src/nats/index.ts';
+
+/** another sidecar of the site has taken over: start it again and it stands by */
+const leaseLostExit = 3;
 
 export interface Daemon {
   stop(): Promise<void>;
@@ -23,9 +27,18 @@ export async function runDaemon(name: string, start: (log: Logger) => Promise<Da
   const ended = daemon.closed ?? new Promise<never>(() => {});
   try {
     await Promise.race([runUntilSignal(lifecycle), ended]);
+  } catch (error) {
+    // another one works now: nothing of this one may be finished any more
+    if (isBusError(error, 'E_LEASE_LOST')) endAtOnce(error, log);
+    throw error;
   } finally {
     await lifecycle.stop();
   }
+}
+
+function endAtOnce(error: BusError, log: Logger): never {
+  log.error({ event: 'lease.lost', err: error }, error.message);
+  process.exit(leaseLostExit);
 }
 
 /** Any other uncaught error ends the process as it would without this. */

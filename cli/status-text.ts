@@ -16,6 +16,7 @@ export function statusText(status: Status, stuck: readonly Stuck[]): string {
     `bus ${status.busId}, version ${status.version}, ${replicasText(status)}`,
     stuckText(stuck),
     sitesTable(status),
+    sidecarsTable(reported),
     linksTable(reported, nameOf),
     topicsTable(reported, nameOf),
     groupsTable(reported, nameOf),
@@ -44,6 +45,14 @@ function sitesTable(status: Status): string {
       site.report?.serverVersion ?? '-',
     ]),
   );
+}
+
+/** Sites with several sidecars. */
+function sidecarsTable(reported: readonly Reported[]): string {
+  const rows = reported.flatMap(({ site, report }) =>
+    report.sidecars.map(({ seat, role }) => [site, String(seat), role === 'active' ? 'works' : 'stands by']),
+  );
+  return rowsOrNothing(['SIDECARS OF', 'SEAT', 'STATE'], rows.sort(byFirstCells));
 }
 
 function linksTable(reported: readonly Reported[], nameOf: (id: string | null) => string): string {

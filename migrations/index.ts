@@ -17,6 +17,7 @@ import * as durability from './0011-durability.ts';
 import * as masterKey from './0012-master-key.ts';
 import * as forgotten from './0013-forgotten.ts';
 import * as orderedTopics from './0014-ordered-topics.ts';
+import * as sidecars from './0015-sidecars.ts';
 
 /** By name, in the order they run. */
 export const migrations: Record<string, Migration> = {
@@ -34,4 +35,5 @@ export const migrations: Record<string, Migration> = {
   '0012-master-key': masterKey,
   '0013-forgotten': forgotten,
   '0014-ordered-topics': orderedTopics,
+  '0015-sidecars': sidecars,
 };

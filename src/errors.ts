@@ -10,6 +10,7 @@ import { generalErrors } from './error-registry/general.ts';
 import { keyErrors } from './error-registry/keys.ts';
 import { limitsErrors } from './error-registry/limits.ts';
 import { messageErrors } from './error-registry/messages.ts';
+import { redundancyErrors } from './error-registry/redundancy.ts';
 import { runningErrors } from './error-registry/running.ts';
 import { siteErrors } from './error-registry/sites.ts';
 
@@ -40,6 +41,7 @@ export const errorRegistry = {
   ...limitsErrors,
   ...keyErrors,
   ...siteErrors,
+  ...redundancyErrors,
   ...controlErrors,
   ...runningErrors,
 } as const satisfies Record<string, ErrorEntry>;

@@ -18,6 +18,7 @@ import { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { createMetrics, serveMonitoring } from './metrics.ts';
 import type { SequenceStore } from './routing/index.ts';
+import { missingStandbys, Seat } from './seat.ts';
 import { splitAddress } from './server/index.ts';
 import {
   type ApplyResult,
@@ -45,6 +46,8 @@ export interface SidecarOptions {
   dir: string;
   /** somebody else starts nats-server: wait for it */
   externalServer?: boolean;
+  /** one of several sidecars of this site, by its number: works while it holds the site's lease */
+  seat?: number | undefined;
   /** host:port of metrics and health; default a free port on loopback */
   monitor?: string | undefined;
   /** room for what this site carries for others, bytes per customer; default 1 GiB */
@@ -55,6 +58,8 @@ export interface SidecarOptions {
 export interface RunningSidecar {
   readonly monitorUrl: string;
   stop(): Promise<void>;
+  /** of several sidecars: rejects with what this one ends of, E_LEASE_LOST when another has taken over */
+  readonly closed?: Promise<void>;
 }
 
 const pollMs = 5_000;
@@ -75,33 +80,48 @@ const lastingProblems: ReadonlySet<string> = new Set([
   'E_SHUNNED',
   'E_QUARANTINED',
   'E_TERMINAL_FORGOTTEN',
+  'E_NO_STANDBY',
 ]);
 
-/** Resolves when the site's server is reached and the daemon works; E_SITE_DIR E_SIDECAR_RUNNING E_NATS_SERVER_… */
+/** Resolves when the site's server is reached and the daemon works, or stands by; E_SITE_DIR E_SIDECAR_RUNNING E_NATS_SERVER_… */
 export async function startSidecar(options: SidecarOptions): Promise<RunningSidecar> {
   const { log } = options;
   const lifecycle = new Lifecycle(log);
   try {
     const dir = await openSiteDir(options.dir);
-    const lock = await dir.lock();
+    const lock = await dir.lock(options.seat);
     lifecycle.push('lock', () => lock.release());
     const site = new SiteServer({ dir, log, isExternal: options.externalServer ?? false });
     lifecycle.push('site', () => site.close());
-    const sidecar = new Sidecar(dir, site, lifecycle, options);
+    const seat = options.seat === undefined ? undefined : takeSeat(options.seat, site, lifecycle, log);
+    const sidecar = new Sidecar(dir, site, lifecycle, options, seat);
     const monitoring = await serveMonitoring(
       sidecar.metricsRegistry,
       sidecar,
       splitAddress(options.monitor ?? '127.0.0.1:0'),
     );
     lifecycle.push('monitoring', () => monitoring.close());
-    await site.start();
-    await sidecar.start();
-    log.info({ event: 'sidecar.started', site: dir.file.site, monitor: monitoring.url }, 'sidecar runs');
-    return { monitorUrl: monitoring.url, stop: () => lifecycle.stop() };
+    await site.open();
+    const work = async (): Promise<void> => {
+      await site.start(await seat?.take(lifecycle.signal));
+      seat?.hasShut();
+      await sidecar.start();
+      log.info({ event: 'sidecar.started', site: dir.file.site, monitor: monitoring.url }, 'sidecar runs');
+    };
+    const running = { monitorUrl: monitoring.url, stop: () => lifecycle.stop() };
+    if (seat !== undefined) return { ...running, closed: seat.untilLost(work(), lifecycle.signal) };
+    await work();
+    return running;
   } catch (error) {
     await lifecycle.stop();
     throw error;
   }
+}
+
+function takeSeat(seat: number, site: SiteServer, lifecycle: Lifecycle, log: Logger): Seat {
+  const taken = new Seat({ seat, site, replicas: 1, clock: systemClock, log });
+  lifecycle.push('seat', () => taken.stop());
+  return taken;
 }
 
 class Sidecar {
@@ -111,6 +131,7 @@ class Sidecar {
   readonly #lifecycle: Lifecycle;
   readonly #log: Logger;
   readonly #transitMaxBytes: number | undefined;
+  readonly #seat: Seat | undefined;
   readonly #metrics: TerminalMetrics;
   readonly #terminals = new Map<string, Terminal>();
   readonly #queued = new Set<string>();
@@ -123,7 +144,14 @@ class Sidecar {
   #isControlAway = false;
   #renewed = { version: -1, atMs: 0 };
 
-  constructor(dir: SiteDir, site: SiteServer, lifecycle: Lifecycle, { log, transitMaxBytes }: SidecarOptions) {
+  constructor(
+    dir: SiteDir,
+    site: SiteServer,
+    lifecycle: Lifecycle,
+    { log, transitMaxBytes }: SidecarOptions,
+    seat: Seat | undefined,
+  ) {
+    this.#seat = seat;
     this.#dir = dir;
     this.#site = site;
     this.#lifecycle = lifecycle;
@@ -132,11 +160,13 @@ class Sidecar {
     this.metricsRegistry = createMetrics({ site: dir.file.site });
     this.#metrics = createTerminalMetrics(this.metricsRegistry);
     createCertificateMetric(this.metricsRegistry, dir);
+    seat?.registerMetrics(this.metricsRegistry);
   }
 
-  /** Ready: the newest snapshot known is applied and every topic stands. A neighbour that is away changes nothing of that. */
+  /** Ready: it stands by, or the newest snapshot known is applied and every topic stands. A neighbour that is away changes nothing of that. */
   notReady(): string[] {
     const snapshot = this.#snapshot;
+    if (this.#seat?.isActive === false) return [this.#seat.hindrance ?? []].flat();
     if (snapshot === undefined) return ['no configuration yet: the control plane has not answered'];
     const reasons = this.#hindrances().map((problem) => problem.text);
     if (this.#applied !== snapshot.version) reasons.push(`configuration ${snapshot.version} is being applied`);
@@ -156,6 +186,7 @@ class Sidecar {
       ready: this.notReady().length === 0,
       reasons: this.notReady(),
       linksDown: this.linksDown(),
+      sidecars: this.#seat?.roles ?? [],
       report: this.#lastReport,
     };
   }
@@ -373,6 +404,7 @@ class Sidecar {
       limits: parts.flatMap((part) => part.limits),
       apps: this.#applyResult.apps.map((app) => ({ ...app, isReady: true })),
       problems: this.#problems(),
+      sidecars: this.#seat?.roles ?? [],
       sealed: [...this.#terminals.values()].flatMap((terminal) => terminal.sealed).slice(0, maxSealedTickets),
     };
     showGroups(this.#metrics, this.#snapshot.customers, report.groups);
@@ -411,7 +443,12 @@ class Sidecar {
     const ofTerminals = [...this.#terminals.values()].flatMap((terminal) => terminal.problems);
     const { diskProblem } = this.#site;
     const ofDisk = diskProblem === '' ? [] : [{ code: 'E_DISK_FULL', text: diskProblem }];
-    return [...ofDisk, ...this.#applyResult.problems, ...ofTerminals];
+    return [
+      ...ofDisk,
+      ...missingStandbys(this.#seat, this.#snapshot?.site.sidecars),
+      ...this.#applyResult.problems,
+      ...ofTerminals,
+    ];
   }
 
   /** Problems that another apply may solve. */

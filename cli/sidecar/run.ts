@@ -2,12 +2,13 @@
 import type { Command } from 'commander';
 import { readEnv } from '../../src/config/env.ts';
 import { runDaemon } from '../daemon.ts';
-import { hostPort, siteDirOption } from '../options.ts';
+import { hostPort, siteDirOption, wholeNumber } from '../options.ts';
 
 interface RunOptions {
   dir: string;
   externalServer?: boolean;
   monitor?: string;
+  seat?: number;
 }
 
 export function addRun(sidecar: Command): void {
@@ -16,13 +17,14 @@ export function addRun(sidecar: Command): void {
     .description("run a site's sidecar until SIGTERM; it starts and looks after the site's nats-server")
     .addOption(siteDirOption())
     .option('--external-server', 'somebody else starts nats-server; wait for it')
+    .option('--seat <number>', 'one of several sidecars of this site: works while it holds the lease', wholeNumber(1))
     .option('--monitor <host:port>', 'where /metrics, /healthz and /readyz answer', hostPort)
     .addHelpText('after', '\nExample:\n  $ mbus sidecar run --dir /var/lib/mbus-site')
     .action(run);
 }
 
-async function run({ dir, externalServer = false, monitor }: RunOptions): Promise<void> {
+async function run({ dir, externalServer = false, monitor, seat }: RunOptions): Promise<void> {
   const { startSidecar } = await import('../../src/sidecar.ts');
   const { transitMaxBytes } = readEnv();
-  await runDaemon('sidecar', (log) => startSidecar({ dir, externalServer, monitor, transitMaxBytes, log }));
+  await runDaemon('sidecar', (log) => startSidecar({ dir, externalServer, monitor, seat, transitMaxBytes, log }));
 }

@@ -7,7 +7,7 @@ import { hostPort, proxyUrl, wholeNumber } from '../options.ts';
 
 interface CreateOptions
   extends ControlOptions,
-    Partial<Pick<SiteSpec, 'address' | 'websocket' | 'proxy' | 'maxPayload' | 'durability' | 'transit'>> {
+    Partial<Pick<SiteSpec, 'address' | 'websocket' | 'proxy' | 'maxPayload' | 'durability' | 'transit' | 'sidecars'>> {
   mode: SiteSpec['mode'];
 }
 
@@ -30,6 +30,11 @@ export function addCreate(site: Command): void {
         '--durability <class>',
         'process: survives kill -9; power: fsync first; auto: power in server mode',
       ).choices(durabilities),
+    )
+    .option(
+      '--sidecars <count>',
+      "processes that share its sidecar's work: one active, the others stand by",
+      wholeNumber(1),
     )
     .option('--transit', 'client mode: carry envelopes of others between its links')
     .action(create);

@@ -111,6 +111,11 @@ export const siteReportSchema = z.strictObject({
   ),
   apps: z.array(z.strictObject({ appId: id, isReady: z.boolean(), credsPath: z.string() })),
   problems: z.array(z.strictObject({ code: z.string(), text: z.string().max(1024) })),
+  /** where a site has several sidecars: which works, and which stand by as it hears */
+  sidecars: z
+    .array(z.strictObject({ seat: z.number().int(), role: z.enum(['active', 'standby']) }))
+    .max(16)
+    .default([]),
   /** messages sealed so far with tickets that are in use, or were a moment ago */
   sealed: z
     .array(z.strictObject({ ticketId: key, messages: z.number().int().nonnegative() }))

@@ -27,6 +27,8 @@ export const snapshotSchema = z.strictObject({
     dialledAs: z.array(z.string()).optional(),
     maxPayload: z.number().int(),
     durability: z.enum(durabilities),
+    /** processes that share the sidecar's work, one where it is absent */
+    sidecars: z.number().int().optional(),
   }),
   control: z.strictObject({
     /** host:port of every control leaf listener */

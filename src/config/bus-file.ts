@@ -42,6 +42,8 @@ export const siteSchema = z.strictObject({
   durability: z.enum(durabilities).default('auto'),
   /** client mode only: carries envelopes between its links as well; a site in server mode always does */
   transit: z.boolean().default(false),
+  /** processes that share the work of its sidecar: one is active, the others stand by */
+  sidecars: z.number().int().min(1).max(3).default(1),
 });
 
 export const linkSchema = z.strictObject({

@@ -11,14 +11,14 @@ import { parseBusFile } from '../config/parse.ts';
 import { withLock } from '../server/index.ts';
 import { endServersInside } from './leftovers.ts';
 import { Links } from './links.ts';
-import { type LabContext, sidecarName, untilSiteReady } from './parts.ts';
+import { type LabContext, sidecarName, sidecarNames, untilSiteReady } from './parts.ts';
 import { holdPorts } from './ports.ts';
 import { forgetProcess, readRecord, readRecords, stopProcess } from './processes.ts';
 import { controlLinkName, declaredLinks, localBusFile } from './rewrite.ts';
 import { runningLab } from './running.ts';
 import { untilSettled } from './settled.ts';
 import { controlDir, type LabState, siteDir, writeLab } from './state.ts';
-import { openLinks, partPorts, portsPerPart, sitePorts, startSites } from './up.ts';
+import { openLinks, portsOfSites, sitePorts, startSites, takeSitePorts } from './up.ts';
 
 export interface ApplyOptions {
   progress?: (line: string) => void;
@@ -58,7 +58,7 @@ async function apply(
   const known = context.state;
   const state = await withPorts(
     known,
-    file.sites.map(({ name }) => name).filter((name) => !known.sites[name]),
+    file.sites.filter(({ name }) => !known.sites[name]),
   );
   await writeLab(dir, state);
   const links = await Links.open(dir);
@@ -74,7 +74,7 @@ async function apply(
   );
   await untilSettled({ ...context, state }, control, result.version);
   const removed = Object.keys(known.sites).filter((name) => !file.sites.some((site) => site.name === name));
-  for (const site of removed) await removeSite(dir, site);
+  for (const site of removed) await removeSite(context, site);
   await closeLinks(links, file);
   const sites = Object.fromEntries(Object.entries(state.sites).filter(([name]) => !removed.includes(name)));
   await writeLab(dir, { ...state, ...source, sites });
@@ -87,17 +87,20 @@ async function neverStarted(dir: string, file: BusFile): Promise<BusFile['sites'
   return file.sites.filter(({ name }) => !records.has(sidecarName(name)));
 }
 
-async function withPorts(state: LabState, added: string[]): Promise<LabState> {
-  const held = await holdPorts(portsPerPart * added.length);
-  const ports = added.map((name, at) => [name, partPorts(held.ports, at)]);
+async function withPorts(state: LabState, added: BusFile['sites']): Promise<LabState> {
+  const held = await holdPorts(portsOfSites(added));
+  const left = [...held.ports];
+  const ports = added.map((site) => [site.name, takeSitePorts(left, site)]);
   await held.release();
   return { ...state, sites: { ...state.sites, ...Object.fromEntries(ports) } };
 }
 
-async function removeSite(dir: string, site: string): Promise<void> {
-  const sidecar = await readRecord(dir, sidecarName(site));
-  if (sidecar) await stopProcess(sidecar, 'SIGTERM');
-  await forgetProcess(dir, sidecarName(site));
+async function removeSite({ dir, state }: LabContext, site: string): Promise<void> {
+  for (const name of sidecarNames(state, site)) {
+    const sidecar = await readRecord(dir, name);
+    if (sidecar) await stopProcess(sidecar, 'SIGTERM');
+    await forgetProcess(dir, name);
+  }
   await endServersInside(siteDir(dir, site));
   await rm(siteDir(dir, site), { recursive: true, force: true, maxRetries: 5 });
 }

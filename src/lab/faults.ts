@@ -6,6 +6,7 @@ import { BusError } from '../errors.ts';
 import type { LinkStats } from './daemon-api.ts';
 import { endServersInside, type ServerName, serversInside } from './leftovers.ts';
 import { Links } from './links.ts';
+import { monitorOf, sidecarName } from './parts.ts';
 import { isAlive, readRecord, sendSignal, stopProcess } from './processes.ts';
 import type { Direction } from './proxy.ts';
 import { controlLinkName, linkName } from './rewrite.ts';
@@ -22,8 +23,8 @@ export interface ShapeOptions {
   jitterMs?: number;
 }
 
-/** of a site: server, sidecar · of `control`: daemon, server, postgres */
-export type Part = 'server' | 'sidecar' | 'daemon' | 'postgres';
+/** of a site: server, sidecar (sidecar:2 for the second) · of `control`: daemon, server, postgres */
+export type Part = 'server' | 'sidecar' | `sidecar:${number}` | 'daemon' | 'postgres';
 
 /** Connections are reset at once and new ones closed at once. */
 export async function labCut(dir: string, link: LinkRef): Promise<LinkStats> {
@@ -99,9 +100,17 @@ async function placeOf(dir: string, site: string, part: Part | undefined): Promi
   const state = await readLab(dir);
   if (site === 'control') return controlPlace(controlDir(dir), part);
   if (!state.sites[site]) throw noSuchSite(site, Object.keys(state.sites));
-  if (part === 'server') return { home: siteDir(dir, site), servers: ['nats-server'] };
-  if (part === 'sidecar') return { home: siteDir(dir, site), record: `${site}.sidecar`, servers: [] };
+  const { kind, number } = splitPart(part);
+  monitorOf(state, site, number);
+  if (kind === 'server') return { home: siteDir(dir, site), servers: ['nats-server'] };
+  if (kind === 'sidecar') return { home: siteDir(dir, site), record: sidecarName(site, number), servers: [] };
   throw new BusError('E_LAB_NOUN', `say which part of ${site}: server or sidecar`);
+}
+
+/** Which part, and which of several: the first where none is named. */
+export function splitPart(part: Part | undefined): { kind: string | undefined; number: number } {
+  const [kind, number = '1'] = part?.split(':') ?? [];
+  return { kind, number: Number(number) };
 }
 
 function controlPlace(home: string, part: Part | undefined): Place {

@@ -1,12 +1,19 @@
 /** Where the parts of a lab are, for who uses it: what `mbus lab up --json` prints. */
 import { join } from 'node:path';
 import type { BusFile } from '../config/bus-file.ts';
-import { portsOf } from './parts.ts';
+import { monitorOf, portsOf, seatsOf } from './parts.ts';
 import { type LabState, siteDir } from './state.ts';
+
+export interface SiteInfo {
+  nats: string;
+  metrics: string;
+  /** the same of its second sidecar and further ones, where it has several */
+  standbys?: string[];
+}
 
 export interface LabInfo {
   /** by site: URL of its nats-server, and of its sidecar's Prometheus page */
-  sites: Record<string, { nats: string; metrics: string }>;
+  sites: Record<string, SiteInfo>;
   /** by `customer/app`: URL and credentials file that any NATS client takes */
   apps: Record<string, { nats: string; creds: string }>;
   /** monitoring of the control plane */
@@ -15,8 +22,12 @@ export interface LabInfo {
 
 export function labInfo(dir: string, state: LabState, file: BusFile): LabInfo {
   const nats = (site: string): string => `nats://127.0.0.1:${portsOf(state, site).client}`;
-  const metrics = (site: string): string => `http://127.0.0.1:${portsOf(state, site).monitor}/metrics`;
-  const sites = file.sites.map(({ name }) => [name, { nats: nats(name), metrics: metrics(name) }]);
+  const sites = file.sites.map(({ name }): [string, SiteInfo] => {
+    const [metrics = '', ...standbys] = seatsOf(state, name).map(
+      (seat) => `http://127.0.0.1:${monitorOf(state, name, seat)}/metrics`,
+    );
+    return [name, { nats: nats(name), metrics, ...(standbys.length > 0 && { standbys }) }];
+  });
   const apps = file.customers.flatMap((customer) =>
     customer.apps.map(({ name, terminal }) => [
       `${customer.name}/${name}`,

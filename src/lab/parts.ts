@@ -11,7 +11,7 @@ import { openSiteDir, startSiteServer } from '../site/index.ts';
 import { clockFile } from './clock.ts';
 import { Links } from './links.ts';
 import { isAlive, logPath, logTail, type ProcessRecord, readRecord, startProcess } from './processes.ts';
-import { controlDir, type LabState, type PartPorts, siteDir } from './state.ts';
+import { controlDir, type LabState, type SitePorts, siteDir } from './state.ts';
 
 export interface LabContext {
   /** absolute */
@@ -57,7 +57,7 @@ export async function startControlPart(context: LabContext): Promise<void> {
   const monitor = `127.0.0.1:${state.control.monitor}`;
   const args = ['control', 'run', '--dir', controlDir(dir), '--monitor', monitor, '--clock-file', clockFile(dir)];
   const record = await startProcess({ dir, name: 'control', args, marker: controlDir(dir), signal: abort.signal });
-  await untilReady(context, record, async () => (await readiness(state.control)).reasons);
+  await untilReady(context, record, async () => (await readiness(state.control.monitor)).reasons);
   context.progress('control is ready');
 }
 
@@ -74,57 +74,84 @@ export async function startServerPart(context: LabContext, site: string): Promis
 }
 
 /** Returns without waiting for readiness: see untilSiteReady. */
-export async function startSidecarPart(context: LabContext, site: string): Promise<ProcessRecord> {
-  const { dir, abort } = context;
+export async function startSidecarPart(context: LabContext, site: string, seat: number): Promise<ProcessRecord> {
+  const { dir, state, abort } = context;
   const path = siteDir(dir, site);
-  const monitor = `127.0.0.1:${portsOf(context.state, site).monitor}`;
-  const args = ['sidecar', 'run', '--dir', path, '--external-server', '--monitor', monitor];
-  return startProcess({ dir, name: sidecarName(site), args, marker: path, signal: abort.signal });
+  const monitor = `127.0.0.1:${monitorOf(state, site, seat)}`;
+  const several = seatsOf(state, site).length > 1 ? ['--seat', String(seat)] : [];
+  const args = ['sidecar', 'run', '--dir', path, '--external-server', '--monitor', monitor, ...several];
+  return startProcess({ dir, name: sidecarName(site, seat), args, marker: path, signal: abort.signal });
 }
 
-/** Ready, and all its links up. */
+/** Every sidecar of it ready, or standing by, and all its links up. */
 export async function untilSiteLinked(context: LabContext, site: string): Promise<void> {
-  const ports = portsOf(context.state, site);
-  await untilReady(context, await sidecarRecord(context, site), async () => {
-    const { reasons, linksDown } = await readiness(ports);
-    return [...reasons, ...linksDown];
-  });
+  await Promise.all(
+    seatsOf(context.state, site).map(async (seat) =>
+      untilReady(context, await sidecarRecord(context, site, seat), async () => {
+        const { reasons, linksDown } = await readiness(monitorOf(context.state, site, seat));
+        return [...reasons, ...linksDown];
+      }),
+    ),
+  );
   context.progress(`${site} is ready`);
 }
 
-/** Ready; its links have a little time to come up, and those that do not (cut, or nobody there) are told. */
+/** As untilSiteLinked; its links have a little time, and those that do not come up (cut, or nobody there) are told. */
 export async function untilSiteReady(context: LabContext, site: string): Promise<void> {
-  const ports = portsOf(context.state, site);
-  await untilReady(context, await sidecarRecord(context, site), async () => (await readiness(ports)).reasons);
+  await Promise.all(seatsOf(context.state, site).map((seat) => untilSidecarReady(context, site, seat)));
+}
+
+/** One sidecar of a site: ready, or standing by. */
+export async function untilSidecarReady(context: LabContext, site: string, seat: number): Promise<void> {
+  const port = monitorOf(context.state, site, seat);
+  await untilReady(context, await sidecarRecord(context, site, seat), async () => (await readiness(port)).reasons);
   const deadline = performance.now() + linkGraceMs;
-  let { linksDown } = await readiness(ports);
+  let { linksDown } = await readiness(port);
   while (linksDown.length > 0 && performance.now() < deadline) {
     await delay(pollMs, undefined, { signal: context.abort.signal });
-    ({ linksDown } = await readiness(ports));
+    ({ linksDown } = await readiness(port));
   }
   context.progress([`${site} is ready`, ...linksDown].join('; '));
 }
 
-async function sidecarRecord({ dir }: LabContext, site: string): Promise<ProcessRecord> {
-  const record = await readRecord(dir, sidecarName(site));
+async function sidecarRecord({ dir }: LabContext, site: string, seat: number): Promise<ProcessRecord> {
+  const record = await readRecord(dir, sidecarName(site, seat));
   if (record) return record;
-  throw new BusError('E_LAB_START', `${site} sidecar: it was never started`);
+  throw new BusError('E_LAB_START', `${site} sidecar ${seat}: it was never started`);
 }
 
-export function sidecarName(site: string): string {
-  return `${site}.sidecar`;
+/** Name of its process, as in DIR/processes. */
+export function sidecarName(site: string, seat = 1): string {
+  return seat === 1 ? `${site}.sidecar` : `${site}.sidecar-${seat}`;
 }
 
-export function portsOf(state: LabState, site: string): PartPorts {
+/** Numbers of the site's sidecars, from 1 on. E_LAB_NOUN */
+export function seatsOf(state: LabState, site: string): number[] {
+  return [1, ...portsOf(state, site).standbys.map((_, at) => at + 2)];
+}
+
+export function sidecarNames(state: LabState, site: string): string[] {
+  return seatsOf(state, site).map((seat) => sidecarName(site, seat));
+}
+
+/** Port of a sidecar's /metrics and /readyz. E_LAB_NOUN */
+export function monitorOf(state: LabState, site: string, seat: number): number {
+  const { monitor, standbys } = portsOf(state, site);
+  const port = [monitor, ...standbys][seat - 1];
+  if (port !== undefined) return port;
+  throw new BusError('E_LAB_NOUN', `${site} has no sidecar ${seat}: it has ${standbys.length + 1}`);
+}
+
+export function portsOf(state: LabState, site: string): SitePorts {
   const ports = state.sites[site];
   if (ports) return ports;
   throw new BusError('E_LAB_NOUN', `no site ${site}: the lab has ${Object.keys(state.sites).sort().join(', ')}`);
 }
 
-/** Why the daemon behind these ports is not ready, and which links are down; both empty when all is well. */
-async function readiness(ports: PartPorts): Promise<z.output<typeof readySchema>> {
+/** Why the daemon behind this monitoring port is not ready, and which links are down; both empty when all is well. */
+async function readiness(port: number): Promise<z.output<typeof readySchema>> {
   try {
-    const response = await fetch(`http://127.0.0.1:${ports.monitor}/readyz`, { signal: AbortSignal.timeout(answerMs) });
+    const response = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(answerMs) });
     return readySchema.parse(await response.json());
   } catch {
     return { reasons: ['it does not answer on its monitoring port'], linksDown: [] };

@@ -2,17 +2,17 @@
 import { createAdminClient } from '../api/index.ts';
 import type { ResponseOf } from '../api/methods.ts';
 import { BusError } from '../errors.ts';
-import { labKill, type Part } from './faults.ts';
+import { labKill, type Part, splitPart } from './faults.ts';
 import { Links } from './links.ts';
 import {
   defaultReadyMs,
   type LabContext,
-  portsOf,
+  monitorOf,
   sidecarName,
   startControlPart,
   startServerPart,
   startSidecarPart,
-  untilSiteReady,
+  untilSidecarReady,
 } from './parts.ts';
 import { isAlive, readRecord } from './processes.ts';
 import { controlDir, readLab } from './state.ts';
@@ -51,11 +51,12 @@ export async function labStart(
     if (!(await isRunning(dir, 'control'))) await startControlPart(context);
     return;
   }
-  portsOf(context.state, site);
-  if (part === 'server') return startServerPart(context, site);
-  if (part !== 'sidecar') throw new BusError('E_LAB_NOUN', `say which part of ${site}: server or sidecar`);
-  if (!(await isRunning(dir, sidecarName(site)))) await startSidecarPart(context, site);
-  await untilSiteReady(context, site);
+  const { kind, number } = splitPart(part);
+  monitorOf(context.state, site, number);
+  if (kind === 'server') return startServerPart(context, site);
+  if (kind !== 'sidecar') throw new BusError('E_LAB_NOUN', `say which part of ${site}: server or sidecar`);
+  if (!(await isRunning(dir, sidecarName(site, number)))) await startSidecarPart(context, site, number);
+  await untilSidecarReady(context, site, number);
 }
 
 /** The bus as its control plane sees it. */

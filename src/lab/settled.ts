@@ -1,7 +1,7 @@
 /** After an apply: the sites that can hear of it have it, with streams, durables and rights in place. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ControlClient, ResponseOf } from '../api/methods.ts';
-import { type LabContext, sidecarName } from './parts.ts';
+import { type LabContext, sidecarNames } from './parts.ts';
 import { isAlive, readRecord } from './processes.ts';
 
 type SiteStatus = ResponseOf<'bus.status'>['sites'][number];
@@ -26,11 +26,13 @@ export async function untilSettled(context: LabContext, control: ControlClient, 
 async function sitesBehind(context: LabContext, control: ControlClient, version: number): Promise<string[]> {
   const { sites } = await control.call('bus.status', {});
   const behind = sites.filter((site) => !hasApplied(site, version)).map(({ name }) => name);
-  const records = await Promise.all(behind.map((name) => readRecord(context.dir, sidecarName(name))));
-  return behind.filter((_, at) => {
-    const record = records[at];
-    return record !== undefined && isAlive(record);
-  });
+  const alive = await Promise.all(behind.map((site) => hasSidecar(context, site)));
+  return behind.filter((_, at) => alive[at]);
+}
+
+async function hasSidecar({ dir, state }: LabContext, site: string): Promise<boolean> {
+  const records = await Promise.all(sidecarNames(state, site).map((name) => readRecord(dir, name)));
+  return records.some((record) => record !== undefined && isAlive(record));
 }
 
 function hasApplied({ report }: SiteStatus, version: number): boolean {

@@ -25,16 +25,22 @@ const partPortsSchema = z.strictObject({
   monitor: port,
 });
 
+const sitePortsSchema = partPortsSchema.extend({
+  /** the same of its further sidecars, where it has several */
+  standbys: z.array(port).default([]),
+});
+
 const labStateSchema = z.strictObject({
   format: z.literal(1),
   /** the declared file's text, as last applied, and its name for messages */
   text: z.string(),
   fileName: z.string(),
   control: partPortsSchema,
-  sites: z.record(z.string(), partPortsSchema),
+  sites: z.record(z.string(), sitePortsSchema),
 });
 
 export type PartPorts = z.output<typeof partPortsSchema>;
+export type SitePorts = z.output<typeof sitePortsSchema>;
 export type LabState = z.output<typeof labStateSchema>;
 
 export async function hasLab(dir: string): Promise<boolean> {

@@ -10,7 +10,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createAdminClient } from '../api/index.ts';
 import type { ControlClient } from '../api/methods.ts';
-import type { BusFile } from '../config/bus-file.ts';
+import type { BusFile, SiteSpec } from '../config/bus-file.ts';
 import { parseBusFile } from '../config/parse.ts';
 import { BusError, errorText } from '../errors.ts';
 import { findServer, withLock } from '../server/index.ts';
@@ -23,6 +23,7 @@ import { Links } from './links.ts';
 import {
   defaultReadyMs,
   type LabContext,
+  seatsOf,
   startControlPart,
   startDaemonPart,
   startServerPart,
@@ -32,7 +33,7 @@ import {
 import { type HeldPorts, holdPorts } from './ports.ts';
 import { isAlive, readRecords } from './processes.ts';
 import { controlLinkName, declaredLinks, localBusFile } from './rewrite.ts';
-import { controlDir, hasLab, type LabState, type PartPorts, writeLab } from './state.ts';
+import { controlDir, hasLab, type LabState, type PartPorts, type SitePorts, writeLab } from './state.ts';
 import { linkedAbort, together } from './together.ts';
 
 export interface LabUpOptions {
@@ -98,18 +99,27 @@ async function start(dir: string, file: BusFile, options: LabUpOptions): Promise
 }
 
 async function takePorts(file: BusFile, options: LabUpOptions): Promise<{ state: LabState; held: HeldPorts }> {
-  const held = await holdPorts(portsPerPart * (file.sites.length + 1));
-  const parts = Array.from({ length: file.sites.length + 1 }, (_, at) => partPorts(held.ports, at));
-  const [control, ...sites] = parts as [PartPorts, ...PartPorts[]];
-  const bySite = Object.fromEntries(file.sites.map((site, at) => [site.name, sites[at] as PartPorts]));
-  return { state: { format: 1, text: options.text, fileName: options.fileName, control, sites: bySite }, held };
+  const held = await holdPorts(portsPerPart + portsOfSites(file.sites));
+  const left = [...held.ports];
+  const control = takePartPorts(left);
+  const sites = Object.fromEntries(file.sites.map((site) => [site.name, takeSitePorts(left, site)]));
+  return { state: { format: 1, text: options.text, fileName: options.fileName, control, sites }, held };
 }
 
-export const portsPerPart = 5;
+const portsPerPart = 5;
 
-/** The ports of the `at`-th part. */
-export function partPorts(ports: number[], at: number): PartPorts {
-  const own = ports.slice(portsPerPart * at, portsPerPart * (at + 1));
+/** How many ports these sites take. */
+export function portsOfSites(sites: readonly SiteSpec[]): number {
+  return sites.reduce((sum, { sidecars }) => sum + portsPerPart + sidecars - 1, 0);
+}
+
+/** Takes the site's ports from those that are left. */
+export function takeSitePorts(left: number[], { sidecars }: SiteSpec): SitePorts {
+  return { ...takePartPorts(left), standbys: left.splice(0, sidecars - 1) };
+}
+
+function takePartPorts(left: number[]): PartPorts {
+  const own = left.splice(0, portsPerPart);
   const [client, leaf, websocket, server, monitor] = own as [number, number, number, number, number];
   return { client, leaf, websocket, server, monitor };
 }
@@ -176,7 +186,7 @@ export async function startSites(
       const controlPort = proxyPorts.get(controlLinkName(site.name)) ?? 0;
       await joinLabSite(context, { control, site, controlPort });
       await startServerPart(context, site.name);
-      await startSidecarPart(context, site.name);
+      for (const seat of seatsOf(context.state, site.name)) await startSidecarPart(context, site.name, seat);
       context.progress(`${site.name} is started`);
     }),
   );

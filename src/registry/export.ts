@@ -19,7 +19,7 @@ export async function exportBusFile(db: Registry): Promise<BusFile> {
   const sites = await listSites(db);
   const content = await readContent(db);
   return {
-    sites: sites.map(({ name, mode, address, websocket, proxy, maxPayload, durability, transit }) => ({
+    sites: sites.map(({ name, mode, address, websocket, proxy, maxPayload, durability, transit, sidecars }) => ({
       name,
       mode,
       ...(address !== null && { address }),
@@ -28,6 +28,7 @@ export async function exportBusFile(db: Registry): Promise<BusFile> {
       maxPayload,
       durability,
       transit,
+      sidecars,
     })),
     customers: (await listCustomers(db)).map(
       (customer): CustomerSpec => ({

@@ -41,6 +41,8 @@ export interface SitesTable {
   durability: 'auto' | 'process' | 'power';
   /** carries envelopes of others although it is in client mode */
   transit: boolean;
+  /** processes that share the work of its sidecar */
+  sidecars: number;
   /** Ed25519 public key that signs the site's requests, null until it joined */
   request_key: string | null;
   /** NATS user public key of its control link */

@@ -43,6 +43,7 @@ export async function buildSnapshot(db: Registry, siteId: string, control: Contr
         dialledAs: await dialledNames(trx, site),
         maxPayload: site.maxPayload,
         durability: site.durability,
+        ...(site.sidecars > 1 && { sidecars: site.sidecars }),
       },
       control: { leafUrls: bus.replicaSet.split(' ').filter(Boolean), ...control },
       customers: await customersOf(trx, site),

@@ -15,6 +15,7 @@ export interface Site {
   maxPayload: number;
   durability: SitesTable['durability'];
   transit: boolean;
+  sidecars: number;
   requestKey: string | null;
   controlUser: string | null;
   isRevoked: boolean;
@@ -30,6 +31,7 @@ const columns = [
   'max_payload',
   'durability',
   'transit',
+  'sidecars',
   'request_key',
   'control_user',
   'revoked_at',
@@ -80,7 +82,7 @@ export async function syncSites(trx: Registry, removals: Removals, specs: readon
     rowKey: (row) => row.name,
     specs,
     specKey: (spec) => spec.name,
-    values: ({ name, mode, address, websocket, proxy, maxPayload, durability, transit }) => ({
+    values: ({ name, mode, address, websocket, proxy, maxPayload, durability, transit, sidecars }) => ({
       name,
       mode,
       address: address ?? null,
@@ -89,6 +91,7 @@ export async function syncSites(trx: Registry, removals: Removals, specs: readon
       max_payload: maxPayload,
       durability,
       transit,
+      sidecars,
     }),
     remove: async (ids) => void (await trx.deleteFrom('sites').where('id', 'in', ids).execute()),
     insert: async (values) =>
@@ -108,6 +111,7 @@ function toSite(row: Selectable<Pick<SitesTable, (typeof columns)[number]>>): Si
     maxPayload: row.max_payload,
     durability: row.durability,
     transit: row.transit,
+    sidecars: row.sidecars,
     requestKey: row.request_key,
     controlUser: row.control_user,
     isRevoked: row.revoked_at !== null,

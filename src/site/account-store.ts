@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { systemRequest } from '../server/index.ts';
 import { encodeAccountJwt, encodeDeleteJwt, type KeyPair } from '../trust/index.ts';
-import type { DesiredAccount } from './accounts.ts';
+import { type DesiredAccount, fixedAccounts } from './accounts.ts';
 import type { SiteDir } from './dir.ts';
 
 interface KeptAccount {
@@ -23,7 +23,8 @@ export class AccountStore {
   readonly #dir: SiteDir;
   readonly #operator: KeyPair;
   #kept: Record<string, KeptAccount> = {};
-  #pushedTo: string | undefined;
+  /** server id by account */
+  readonly #pushedTo = new Map<string, string | undefined>();
 
   constructor(dir: SiteDir, operator: KeyPair) {
     this.#dir = dir;
@@ -37,23 +38,22 @@ export class AccountStore {
   /** Makes the server know these accounts; others stay for now. Returns the names that changed. */
   async push(system: NatsConnection, desired: DesiredAccount[]): Promise<string[]> {
     const serverId = system.info?.server_id;
-    const isNewServer = serverId !== this.#pushedTo;
     const next = await Promise.all(desired.map(async (account) => [account.key, await this.#encode(account)] as const));
-    const due = next.filter(([key, kept]) => isNewServer || this.#kept[key] !== kept);
+    const due = next.filter(([key, kept]) => this.#pushedTo.get(key) !== serverId || this.#kept[key] !== kept);
     for (const [, { jwt }] of due) await systemRequest(system, () => '$SYS.REQ.CLAIMS.UPDATE', jwt);
     const changed = due.filter(([key, kept]) => this.#kept[key] !== kept).map(([key]) => key);
     if (changed.length > 0) {
       this.#kept = { ...this.#kept, ...Object.fromEntries(next) };
       await this.#save();
     }
-    this.#pushedTo = serverId;
+    for (const [key] of next) this.#pushedTo.set(key, serverId);
     return changed;
   }
 
   /** Removes accounts that are not desired any more: their connections end. Streams on disk stay. */
   async prune(system: NatsConnection, desired: DesiredAccount[]): Promise<string[]> {
     const wanted = new Set(desired.map((account) => account.key));
-    const gone = Object.keys(this.#kept).filter((key) => !wanted.has(key));
+    const gone = Object.keys(this.#kept).filter((key) => !wanted.has(key) && !fixedAccounts.some((f) => f.key === key));
     if (gone.length === 0) return [];
     const accounts = gone.map((key) => this.#kept[key]?.publicKey ?? '').filter(Boolean);
     await systemRequest(system, () => '$SYS.REQ.CLAIMS.DELETE', await encodeDeleteJwt(accounts, this.#operator));

@@ -1,6 +1,6 @@
 /**
- * The sidecar's own connections into the accounts of its site. Each has a user made in memory for this process with the
- * rights of the table; nothing of it touches a disk. They reconnect for ever, since the server may be restarted.
+ * The sidecar's own connections into the accounts of its site, with a user made in memory for this process and in each
+ * account the rights of the table; nothing of it touches a disk. They reconnect for ever, since the server may be restarted.
  */
 import { jwtAuthenticator, type NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
@@ -8,7 +8,7 @@ import { readSnapshot } from '../api/index.ts';
 import { BusError, errorText } from '../errors.ts';
 import { redialEvery } from '../nats/index.ts';
 import { splitAddress } from '../server/index.ts';
-import { createKey, encodeUserJwt, type Rights } from '../trust/index.ts';
+import { createKey, encodeUserJwt, type KeyPair, type Rights } from '../trust/index.ts';
 import { openSiteDir, type SiteDir } from './dir.ts';
 import { customerAccount, type LinkSide } from './links.ts';
 import { connectionTypes, controlInbox, controlRights, fullRights, linkInbox, linkRights } from './permissions.ts';
@@ -22,6 +22,10 @@ export interface ConnectOptions {
   inboxPrefix?: string;
   /** give up the first connection after this; later ones are tried for ever. Default 20 s */
   timeoutMs?: number;
+  /** default: a user of its own */
+  user?: KeyPair;
+  /** ends for good when it is refused after it was let in, where others go on trying */
+  endsWhenRefused?: boolean;
 }
 
 interface Entry {
@@ -39,7 +43,7 @@ export async function openConnection(
 ): Promise<NatsConnection> {
   const entry = entryOf(dir, target, findLink);
   const inboxPrefix = options.inboxPrefix ?? entry.inboxPrefix;
-  const user = createKey('user');
+  const user = options.user ?? createKey('user');
   const name = options.name ?? 'sidecar';
   const claims = { name, rights: entry.rights, connections: connectionTypes.sidecar };
   const jwt = await encodeUserJwt(claims, user.getPublicKey(), await dir.key(entry.account, 'account'));
@@ -51,7 +55,7 @@ export async function openConnection(
       authenticator: jwtAuthenticator(jwt, user.getSeed()),
       maxReconnectAttempts: -1,
       // the account may be on its way to the server
-      ignoreAuthErrorAbort: true,
+      ignoreAuthErrorAbort: options.endsWhenRefused !== true,
       ...redialEvery(100, 100),
       pingInterval: 10_000,
       maxPingOut: 2,

@@ -125,9 +125,9 @@ export class SiteDir {
     return this.#file;
   }
 
-  /** Only one process at a time may run the site. E_SIDECAR_RUNNING. */
-  lock(): Promise<SiteLock> {
-    return lockSite(this.path);
+  /** Only one process at a time may run the site, or have this seat of it. E_SIDECAR_RUNNING. */
+  lock(seat?: number): Promise<SiteLock> {
+    return lockSite(this.path, seat);
   }
 
   at(...parts: string[]): string {

@@ -11,6 +11,7 @@ export {
   SiteDir,
   type SiteRequest,
 } from './dir.ts';
+export { Lease } from './lease.ts';
 export type { LinkCredential } from './link-users.ts';
 export { type LinkSide, linkSides } from './links.ts';
 export type { SiteLock } from './lock.ts';

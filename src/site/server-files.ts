@@ -12,6 +12,7 @@ import {
   type LeafRemote,
   type RunningServer,
   renderSiteConfig,
+  withLock,
 } from '../server/index.ts';
 import {
   encodeAccountJwt,
@@ -55,6 +56,11 @@ export async function startSiteServer(options: {
   find?: FindOptions;
   signal?: AbortSignal;
 }): Promise<RunningServer> {
+  // several sidecars of the site may find it gone at once
+  return withLock(options.dir.at('nats/start.lock'), () => startOrAdopt(options));
+}
+
+async function startOrAdopt(options: Parameters<typeof startSiteServer>[0]): Promise<RunningServer> {
   const { dir, log, signal } = options;
   const place = { dir: dir.at('nats'), configPath: serverConfigPath(dir) };
   const { path } = await findServer(options.find);

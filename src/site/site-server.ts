@@ -21,7 +21,7 @@ import {
   type RunningServer,
   reloadServer,
 } from '../server/index.ts';
-import { formatCreds, readFileIfThere, writeFileAtomic } from '../trust/index.ts';
+import { createKey, formatCreds, readFileIfThere, writeFileAtomic } from '../trust/index.ts';
 import { inTurns } from '../turns.ts';
 import { AccountStore } from './account-store.ts';
 import { desiredAccounts } from './accounts.ts';
@@ -29,6 +29,7 @@ import { appScopes, writeAppCreds } from './apps.ts';
 import { type ConnectOptions, type ConnectTarget, openConnection } from './connections.ts';
 import type { SiteDir } from './dir.ts';
 import { DiskWatch } from './disk-watch.ts';
+import { Fence } from './fence.ts';
 import { issueLinkUsers, type LinkCredential } from './link-users.ts';
 import { LinkWatch } from './link-watch.ts';
 import { type LinkSide, linkSides } from './links.ts';
@@ -80,6 +81,10 @@ export class SiteServer {
   #loaded: string | undefined;
   #loadedPlan: ServerPlan | undefined;
   readonly #inTurn = inTurns();
+  #opening: Promise<void> | undefined;
+  #fence: Fence | undefined;
+  /** of every connection of this life */
+  readonly #user = createKey('user');
 
   constructor(options: SiteServerOptions) {
     this.#dir = options.dir;
@@ -87,13 +92,21 @@ export class SiteServer {
     this.#options = options;
   }
 
-  /** Starts, adopts or waits for nats-server and connects to its SYS account. */
-  async start(): Promise<void> {
-    if (this.#options.isExternal) await this.#waitForServer();
-    else await this.#startServer();
+  /** Starts, adopts or waits for nats-server; changes nothing there. */
+  open(): Promise<void> {
+    this.#opening ??= this.#options.isExternal ? this.#waitForServer() : this.#startServer();
+    return this.#opening;
+  }
+
+  /** Connects to the SYS account and works from here on; users of sidecars that worked before are shut out first. */
+  async start(before: readonly string[] = []): Promise<void> {
+    await this.open();
+    this.#fence = await Fence.open(this.#dir);
+    if (before.length > 0) await this.#fence.add(before);
     this.#accounts = new AccountStore(this.#dir, await this.#dir.key('operator', 'operator'));
     await this.#accounts.load();
     this.#system = await this.connect('SYS', { name: 'sidecar' });
+    await this.#accounts.push(this.#system, this.#fence.fixed);
     this.#watch = new LinkWatch(this.#system, this.#log);
     this.#watch.start();
     this.#diskWatch = new DiskWatch({
@@ -122,7 +135,8 @@ export class SiteServer {
 
   /** A connection of this process into an account; closed by close(). E_NOT_HERE, E_SERVER_AWAY. */
   async connect(target: ConnectTarget, options: ConnectOptions = {}): Promise<NatsConnection> {
-    const connection = await openConnection(this.#dir, target, (id) => this.linkSide(id), options);
+    const user = this.#user;
+    const connection = await openConnection(this.#dir, target, (id) => this.linkSide(id), { user, ...options });
     this.#connections.add(connection);
     void connection.closed().then(() => this.#connections.delete(connection));
     return connection;
@@ -178,6 +192,11 @@ export class SiteServer {
     });
   }
 
+  /** Public key (U…) of the user of its connections. */
+  get user(): string {
+    return this.#user.getPublicKey();
+  }
+
   /** nats-server's version, as it says itself. */
   get version(): string {
     return this.#system?.info?.version ?? '';
@@ -221,13 +240,15 @@ export class SiteServer {
 
   async #apply(snapshot: Snapshot, isTopicReady: IsTopicReady): Promise<ApplyResult> {
     const [system, accounts, watch] = [this.#needSystem(), this.#needAccounts(), this.#needWatch()];
+    const fence = this.#fence ?? notStarted();
     const sides = linkSides(snapshot);
     const ready = await rememberReady(this.#dir, snapshot, isTopicReady);
     const scopes = await appScopes(this.#dir, snapshot, (customer, app) =>
       appRights(customer, app, (id) => ready.has(id)),
     );
     const linkUsers = await issueLinkUsers(this.#dir, sides, systemClock.wallMs());
-    const desired = desiredAccounts(snapshot, (customerId) => scopes.get(customerId) ?? [], linkUsers.revocations);
+    const ofSnapshot = desiredAccounts(snapshot, (customerId) => scopes.get(customerId) ?? [], linkUsers.revocations);
+    const desired = [...fence.fixed, ...fence.shut(ofSnapshot)];
     const changed = await accounts.push(system, desired);
     const problems = await this.#configure(snapshot, sides);
     problems.push(...(await this.#checkDurability(problems)));

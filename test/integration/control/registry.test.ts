@@ -87,7 +87,14 @@ describe('apply', () => {
   test('is all or nothing: a file that fails at its last noun leaves what was there', async () => {
     const file = await freshRegistry();
     const before = await exportBusFile(db);
-    file.sites.push({ name: 'osaka', mode: 'client', maxPayload: 1, durability: 'process', transit: false });
+    file.sites.push({
+      name: 'osaka',
+      mode: 'client',
+      maxPayload: 1,
+      durability: 'process',
+      transit: false,
+      sidecars: 1,
+    });
     file.customers[0]!.apps.push({ name: 'last', terminal: 'nowhere', publish: [], consume: [], deadLetters: [] });
     await expect(applyBusFile(db, file, 'test')).rejects.toThrow();
     expect(await exportBusFile(db)).toEqual(before);
