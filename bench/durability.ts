@@ -9,10 +9,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { jetstream } from '@nats-io/jetstream';
+import { runProgram, say } from '../demo/program.ts';
 import { columns } from '../demo/report.ts';
-import { errorText, isBusError } from '../src/errors.ts';
+import { errorText } from '../src/errors.ts';
 import { type BusPair, startBus } from './bus.ts';
 import { measure } from './measure.ts';
 
@@ -51,11 +51,7 @@ const titles: Record<Kind, string> = {
   hop: 'one hop',
 };
 
-async function main(argv: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: argv,
-    options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
-  });
+async function main(values: { quick: boolean; json: boolean }): Promise<number> {
   const sizes = values.quick
     ? { rounds: 3, single: 300, windowed: 5_000, hop: 5_000 }
     : { rounds: 5, single: 1_000, windowed: 20_000, hop: 20_000 };
@@ -135,13 +131,9 @@ function text({ single, windowed, hop }: Rates): string {
   return [single, windowed, hop].map((rate) => Math.round(rate)).join(' / ');
 }
 
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
-}
-
-function report(error: unknown): number {
-  say(`bench: ${isBusError(error) ? error.code : 'E_INTERNAL'}: ${errorText(error)}`);
-  return error instanceof TypeError && 'code' in error ? 2 : 1;
-}
-
-process.exitCode = await main(process.argv.slice(2)).catch(report);
+await runProgram({
+  name: 'bench',
+  usage: 'Usage: npm run bench:durability [-- --quick] [--json]\n',
+  options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+  run: main,
+});

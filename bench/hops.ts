@@ -12,11 +12,11 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { jetstream } from '@nats-io/jetstream';
 import { connect, credsAuthenticator, type NatsConnection } from '@nats-io/transport-node';
+import { runProgram, say } from '../demo/program.ts';
 import { columns } from '../demo/report.ts';
-import { BusError, errorText, isBusError } from '../src/errors.ts';
+import { BusError, errorText } from '../src/errors.ts';
 import { type LabInfo, labCut, labDown, labRestore, labUp } from '../src/lab/index.ts';
 import { measure } from './measure.ts';
 
@@ -43,11 +43,7 @@ interface HopResult {
   wrong: number;
 }
 
-async function main(argv: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: argv,
-    options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
-  });
+async function main(values: { quick: boolean; json: boolean }): Promise<number> {
   const sizes = values.quick ? { backlog: 20_000, trickle: 1_000 } : { backlog: 100_000, trickle: 6_000 };
   const parent = await mkdtemp(join(tmpdir(), 'mbus-hops-'));
   const dir = join(parent, 'lab');
@@ -195,13 +191,9 @@ function render(results: HopResult[]): string {
   return `${columns([head, ...rows]).join('\n')}\n\n${text}\n`;
 }
 
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
-}
-
-function report(error: unknown): number {
-  say(`bench: ${isBusError(error) ? error.code : 'E_INTERNAL'}: ${errorText(error)}`);
-  return error instanceof TypeError && 'code' in error ? 2 : 1;
-}
-
-process.exitCode = await main(process.argv.slice(2)).catch(report);
+await runProgram({
+  name: 'bench',
+  usage: 'Usage: node bench/hops.ts [--quick] [--json]\n',
+  options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+  run: main,
+});

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { runProgram } from '../demo/program.ts';
 import { labDown, labKill, labUp } from '../src/lab/index.ts';
 import { readRecord } from '../src/lab/processes.ts';
 
@@ -82,8 +82,15 @@ async function run(isBuilt: boolean): Promise<Record<string, number>> {
   }
 }
 
-const { values } = parseArgs({ options: { built: { type: 'boolean' }, json: { type: 'boolean' } } });
-const found = await run(values.built ?? false);
-if (values.json) process.stdout.write(`${JSON.stringify({ limitMegabytes, residentMegabytes: found })}\n`);
-else for (const [who, megabytes] of Object.entries(found)) process.stdout.write(`${who}: ${megabytes} MB resident\n`);
-process.exitCode = Object.values(found).every((megabytes) => megabytes < limitMegabytes) ? 0 : 1;
+await runProgram({
+  name: 'bench',
+  usage: 'Usage: npm run bench:memory [-- --built] [--json]\n',
+  options: { built: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+  run: async ({ built, json }) => {
+    const found = await run(built);
+    if (json) process.stdout.write(`${JSON.stringify({ limitMegabytes, residentMegabytes: found })}\n`);
+    else
+      for (const [who, megabytes] of Object.entries(found)) process.stdout.write(`${who}: ${megabytes} MB resident\n`);
+    return Object.values(found).every((megabytes) => megabytes < limitMegabytes) ? 0 : 1;
+  },
+});

@@ -9,9 +9,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { runProgram, say } from '../demo/program.ts';
 import { columns } from '../demo/report.ts';
-import { errorText, isBusError } from '../src/errors.ts';
 import { type BusPair, startBus } from './bus.ts';
 import { type Measurement, measure } from './measure.ts';
 import { type NativePair, startNative } from './native.ts';
@@ -40,11 +39,7 @@ const quickCases: Case[] = [
 ];
 const fullFactor = 5;
 
-async function main(argv: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: argv,
-    options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
-  });
+async function main(values: { quick: boolean; json: boolean }): Promise<number> {
   const cases = values.quick ? quickCases : quickCases.map((c) => ({ ...c, messages: c.messages * fullFactor }));
   const startedMs = performance.now();
   const results = await compareAll(cases, values.quick ? 2 : 5);
@@ -120,14 +115,9 @@ function renderResults(results: Result[], seconds: number): string {
   return `${columns([head, ...rows]).join('\n')}\n\none hop, sealed, against plain sourcing over a leaf link; ${seconds} s\n`;
 }
 
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
-}
-
-function report(error: unknown): number {
-  say(`bench: ${isBusError(error) ? error.code : 'E_INTERNAL'}: ${errorText(error)}`);
-  if (isBusError(error)) say(`  ${error.remedy}`);
-  return error instanceof TypeError && 'code' in error ? 2 : 1;
-}
-
-process.exitCode = await main(process.argv.slice(2)).catch(report);
+await runProgram({
+  name: 'bench',
+  usage: 'Usage: npm run bench [-- --quick] [--json]\n',
+  options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+  run: main,
+});

@@ -13,11 +13,11 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { jetstream } from '@nats-io/jetstream';
 import { connect, credsAuthenticator, type NatsConnection } from '@nats-io/transport-node';
+import { runProgram, say, wholeNumber } from '../demo/program.ts';
 import { columns } from '../demo/report.ts';
-import { BusError, errorText, isBusError } from '../src/errors.ts';
+import { BusError, errorText } from '../src/errors.ts';
 import { type LabInfo, labCut, labDown, labRestore, labSilence, labUp } from '../src/lab/index.ts';
 import { meshOfFour, meshSteps } from '../test/support/topologies.ts';
 
@@ -49,20 +49,13 @@ interface Result {
   doubled: number;
 }
 
-async function main(argv: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: argv,
-    options: {
-      runs: { type: 'string', default: '3' },
-      rate: { type: 'string', default: '300' },
-      json: { type: 'boolean', default: false },
-    },
-  });
+async function main(values: { runs: string; rate: string; json: boolean }): Promise<number> {
+  const [runs, rate] = [wholeNumber('runs', values.runs, 1), wholeNumber('rate', values.rate, 1)];
   const parent = await mkdtemp(join(tmpdir(), 'mbus-reroute-'));
   const dir = join(parent, 'lab');
   try {
     const lab = await labUp({ text: meshOfFour, fileName: 'reroute', dir, progress: say });
-    const result = await measureAll(lab, dir, { runs: Number(values.runs), rate: Number(values.rate) });
+    const result = await measureAll(lab, dir, { runs, rate });
     const isLate = result.cuts.some(({ rerouteMs, withinMs }) => rerouteMs > withinMs);
     const ok = !isLate && result.lost === 0 && result.doubled === 0;
     process.stdout.write(values.json ? `${JSON.stringify({ ok, ...result })}\n` : render(result));
@@ -232,13 +225,13 @@ function render({ cuts, published, lost, doubled }: Result): string {
   return `${columns([head, ...rows]).join('\n')}\n\n${published} messages published, ${lost} lost, ${doubled} doubled\n`;
 }
 
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
-}
-
-function report(error: unknown): number {
-  say(`bench: ${isBusError(error) ? error.code : 'E_INTERNAL'}: ${errorText(error)}`);
-  return error instanceof TypeError && 'code' in error ? 2 : 1;
-}
-
-process.exitCode = await main(process.argv.slice(2)).catch(report);
+await runProgram({
+  name: 'bench',
+  usage: 'Usage: npm run bench:reroute [-- --runs 3] [--rate 300] [--json]\n',
+  options: {
+    runs: { type: 'string', default: '3' },
+    rate: { type: 'string', default: '300' },
+    json: { type: 'boolean', default: false },
+  },
+  run: main,
+});

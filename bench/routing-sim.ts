@@ -10,7 +10,7 @@
  */
 
 import { generateKeyPairSync } from 'node:crypto';
-import { parseArgs } from 'node:util';
+import { runProgram, say, wholeNumber } from '../demo/program.ts';
 import { columns } from '../demo/report.ts';
 import { signerOf } from '../src/envelope/index.ts';
 import { LinkStateDb } from '../src/routing/link-state-db.ts';
@@ -47,18 +47,10 @@ const maxDeliveries = 10_000_000;
 const changes = 10;
 const refreshSeconds = 60;
 
-function main(argv: string[]): number {
-  const { values } = parseArgs({
-    args: argv,
-    options: { terminals: { type: 'string', default: '100,1000,10000' }, json: { type: 'boolean', default: false } },
-  });
-  const sizes = values.terminals.split(',').map(Number);
-  if (sizes.some((size) => !Number.isInteger(size) || size < 2)) {
-    process.stderr.write('routing-sim: --terminals takes whole numbers from 2 on, with commas\n');
-    return 2;
-  }
+async function main(values: { terminals: string; json: boolean }): Promise<number> {
+  const sizes = values.terminals.split(',').map((text) => wholeNumber('terminals', text, 2));
   const results = sizes.map((size) => {
-    process.stderr.write(`${size} terminals …\n`);
+    say(`${size} terminals …`);
     return simulate(size);
   });
   process.stdout.write(values.json ? `${JSON.stringify({ results })}\n` : render(results));
@@ -231,4 +223,9 @@ function size(bytes: number): string {
   return bytes < 10_000_000 ? `${count(bytes / 1_000)} kB` : `${count(bytes / 1_000_000)} MB`;
 }
 
-process.exitCode = main(process.argv.slice(2));
+await runProgram({
+  name: 'routing-sim',
+  usage: 'Usage: node bench/routing-sim.ts [--terminals 100,1000,10000] [--json]\n',
+  options: { terminals: { type: 'string', default: '100,1000,10000' }, json: { type: 'boolean', default: false } },
+  run: main,
+});

@@ -9,10 +9,10 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { BusError, errorText, isBusError } from '../src/errors.ts';
+import { BusError } from '../src/errors.ts';
 import { labDown, labUp } from '../src/lab/index.ts';
 import { readInput, topicsOf } from './input.ts';
+import { runProgram } from './program.ts';
 import { Progress } from './progress.ts';
 import { type DemoDocument, renderTable, summarize } from './report.ts';
 import { run } from './run.ts';
@@ -28,41 +28,8 @@ const usage = `Usage: npm run demo [-- --input FILE[.gz]] [--json]
 `;
 
 interface DemoOptions {
-  input: string | undefined;
-  json: boolean;
+  input?: string | undefined;
   keep: boolean;
-}
-
-async function main(argv: string[]): Promise<number> {
-  const options = readArguments(argv);
-  if (options === 'help') {
-    process.stdout.write(usage);
-    return 0;
-  }
-  const abort = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(name, () => abort.abort(new BusError('E_LAB_START', `interrupted by ${name}`)));
-  }
-  const document = await demonstrate(options, abort.signal);
-  process.stdout.write(options.json ? `${JSON.stringify(document)}\n` : `\n${renderTable(document)}`);
-  return document.ok ? 0 : 1;
-}
-
-function readArguments(argv: string[]): DemoOptions | 'help' {
-  try {
-    const { values } = parseArgs({
-      args: argv,
-      options: {
-        input: { type: 'string' },
-        json: { type: 'boolean', default: false },
-        keep: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    });
-    return values.help ? 'help' : { input: values.input, json: values.json, keep: values.keep };
-  } catch (cause) {
-    throw new BusError('E_USAGE', errorText(cause), { cause });
-  }
 }
 
 async function demonstrate({ input, keep }: DemoOptions, signal: AbortSignal): Promise<DemoDocument> {
@@ -87,12 +54,21 @@ async function demonstrate({ input, keep }: DemoOptions, signal: AbortSignal): P
   }
 }
 
-function report(error: unknown): number {
-  const code = isBusError(error) ? error.code : 'E_INTERNAL';
-  process.stderr.write(`demo: ${code}: ${errorText(error)}\n`);
-  if (isBusError(error)) process.stderr.write(`  ${error.remedy}\n`);
-  if (process.env.MBUS_DEBUG === '1' && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-  return isBusError(error, 'E_USAGE', 'E_CONFIG', 'E_NAME') ? 2 : 1;
-}
-
-process.exitCode = await main(process.argv.slice(2)).catch(report);
+await runProgram({
+  name: 'demo',
+  usage,
+  options: {
+    input: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
+  },
+  run: async ({ json, ...options }) => {
+    const abort = new AbortController();
+    for (const name of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(name, () => abort.abort(new BusError('E_LAB_START', `interrupted by ${name}`)));
+    }
+    const document = await demonstrate(options, abort.signal);
+    process.stdout.write(json ? `${JSON.stringify(document)}\n` : `\n${renderTable(document)}`);
+    return document.ok ? 0 : 1;
+  },
+});
