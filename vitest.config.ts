@@ -21,6 +21,7 @@ const long = [
   'test/integration/demo/demo.test.ts',
   'test/integration/groups/forget.test.ts',
   'test/integration/groups/move.test.ts',
+  'test/integration/package/installed.test.ts',
   'test/integration/routing/clients.test.ts',
   'test/integration/routing/liar.test.ts',
 ];

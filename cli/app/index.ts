@@ -1,5 +1,6 @@
 /** The verbs of `mbus app`. */
 import type { Command } from 'commander';
+import { addContext } from './context.ts';
 import { addCreate } from './create.ts';
 import { addCreds } from './creds.ts';
 import { addLs } from './ls.ts';
@@ -13,4 +14,5 @@ export function register(program: Command): void {
   addRm(app);
   addRevoke(app);
   addCreds(app);
+  addContext(app);
 }

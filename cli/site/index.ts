@@ -1,6 +1,7 @@
 /** The verbs of `mbus site`. */
 import type { Command } from 'commander';
 import { addCreate } from './create.ts';
+import { addInstall } from './install.ts';
 import { addJoin } from './join.ts';
 import { addLs } from './ls.ts';
 import { addRevoke } from './revoke.ts';
@@ -16,5 +17,6 @@ export function register(program: Command): void {
   addRevoke(site);
   addToken(site);
   addJoin(site);
+  addInstall(site);
   addServer(site);
 }
