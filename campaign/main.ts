@@ -29,14 +29,16 @@ import { documentOf, renderDocument, renderMarkdown } from './report.ts';
 import { runCampaign } from './run.ts';
 import { drawTopology, maxSites, minSites } from './topology.ts';
 
+const defaultMinutes = 2;
+
 const usage = `Usage: npm run campaign -- [options]
 
-  --minutes M        how long (default 2)
+  --minutes M        how long (default ${defaultMinutes})
   --seed S           of topology and plan (default 1)
   --faults A,B       families or single faults (default all):
                      ${families.join(', ')}
                      ${faultNames.join(', ')}
-  --kill-cycles N    instead: SIGKILL of every process in turn, N times in all
+  --kill-cycles N    instead: SIGKILL of every process in turn, N times in all; with --minutes, no more of them after that
   --sites N          ${minSites} to ${maxSites} (default: drawn from the seed)
   --rate N           messages a second of each publisher (default 40)
   --drain S          seconds without any delivery after which the rest is lost (default 90)
@@ -54,6 +56,8 @@ const usage = `Usage: npm run campaign -- [options]
 
 interface Settings {
   minutes: number;
+  /** of kill cycles, where a limit was asked for */
+  mostMinutes: number;
   seed: number;
   faults: FaultName[];
   killCycles: number;
@@ -91,7 +95,8 @@ async function main(argv: string[]): Promise<number> {
     process.once(name, () => abort.abort(new BusError('E_LAB_START', `interrupted by ${name}`)));
   }
   const options = {
-    ...{ seed, minutes, topology, plan, input, say, signal: abort.signal },
+    ...{ seed, topology, plan, input, say, signal: abort.signal },
+    minutes: killCycles > 0 ? settings.mostMinutes : minutes,
     isInTurn: killCycles > 0,
     perSecond: settings.rate,
     drainMs: settings.drain * 1000,
@@ -99,7 +104,7 @@ async function main(argv: string[]): Promise<number> {
     note: settings.note,
   };
   const document = documentOf(options, await runCampaign(options));
-  if (settings.report !== undefined) await store(settings.report, document, `npm run campaign -- ${argv.join(' ')}`);
+  if (settings.report !== undefined) await store(settings.report, document, commandOf(argv));
   process.stdout.write(settings.json ? `${JSON.stringify(document)}\n` : `\n${renderDocument(document)}`);
   return document.ok ? 0 : 1;
 }
@@ -134,7 +139,8 @@ function readSettings(argv: string[]): Settings | 'help' {
   const faults = chooseFaults(words);
   if (faults === undefined) throw new BusError('E_USAGE', `--faults: use ${[...families, ...faultNames].join(', ')}`);
   return {
-    minutes: number('minutes', 0.2),
+    minutes: values.minutes === undefined ? defaultMinutes : number('minutes', 0.2),
+    mostMinutes: values.minutes === undefined ? Number.POSITIVE_INFINITY : number('minutes', 0.2),
     seed: number('seed', 0),
     faults,
     killCycles: number('kill-cycles', 0),
@@ -156,7 +162,7 @@ function parse(argv: string[]) {
     return parseArgs({
       args: argv,
       options: {
-        minutes: { type: 'string', default: '2' },
+        minutes: { type: 'string' },
         seed: { type: 'string', default: '1' },
         faults: { type: 'string' },
         'kill-cycles': { type: 'string', default: '0' },
@@ -204,6 +210,13 @@ async function store(dir: string, document: ReturnType<typeof documentOf>, comma
   const name = `seed-${document.seed}-${document.length.replace(' ', '-')}`;
   await writeFile(join(dir, `${name}.json`), `${JSON.stringify(document)}\n`);
   await writeFile(join(dir, `${name}.md`), renderMarkdown(document, command));
+}
+
+/** Without what says where the report goes and what stands in it. */
+function commandOf(argv: readonly string[]): string {
+  const isOurs = (at: number): boolean => ['--report', '--note'].includes(argv[at] ?? '');
+  const words = argv.filter((_, at) => !isOurs(at) && !isOurs(at - 1));
+  return ['npm run campaign --', ...words].join(' ');
 }
 
 function say(line: string): void {

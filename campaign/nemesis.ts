@@ -69,10 +69,11 @@ export class Nemesis {
     await delay(Math.max(0, endMs - Date.now()), undefined, { signal });
   }
 
-  /** One after the other: each is undone, and its part ready, before the next. */
-  async runInTurn(plan: readonly Step[], signal: AbortSignal): Promise<void> {
+  /** One after the other, until `endMs`: each is undone, and its part ready, before the next. */
+  async runInTurn(plan: readonly Step[], endMs: number, signal: AbortSignal): Promise<void> {
     for (const step of plan) {
       signal.throwIfAborted();
+      if (Date.now() > endMs) return;
       await this.#carryOut(step);
     }
   }

@@ -8,16 +8,18 @@ import { createAdminClient } from '../src/api/index.ts';
 import type { ControlClient } from '../src/api/methods.ts';
 import { isBusError } from '../src/errors.ts';
 
-const patienceMs = 60_000;
+const patienceMs = 180_000;
+/** nobody is there to ask just now */
+const away = ['E_CONTROL_AWAY', 'E_DATABASE_AWAY', 'E_LAB_GONE'] as const;
 const pauseMs = 500;
 
-/** Again while nobody answers; throws what was said last when that takes longer than a minute. */
+/** Again while nobody answers; throws what was said last when that takes longer than three minutes. */
 export async function insist<T>(work: () => Promise<T>): Promise<T> {
   for (const endMs = performance.now() + patienceMs; ; ) {
     try {
       return await work();
     } catch (error) {
-      if (!isBusError(error, 'E_CONTROL_AWAY', 'E_DATABASE_AWAY') || performance.now() > endMs) throw error;
+      if (!isBusError(error, ...away) || performance.now() > endMs) throw error;
     }
     await delay(pauseMs);
   }

@@ -63,10 +63,10 @@ export function documentOf(
   const total = totalOf(Object.values(verdict.groups));
   return {
     ok: isClean(verdict),
-    length: options.isInTurn ? `${options.plan.length} kills` : `${options.minutes} minutes`,
+    length: options.isInTurn ? `${injections.length} kills` : `${options.minutes} minutes`,
     note: options.note,
     seed: options.seed,
-    minutes: options.minutes,
+    minutes: options.isInTurn ? Math.round(seconds / 60) : options.minutes,
     input: options.input.name,
     topology: {
       sites: options.topology.file.sites.map(({ name, mode }) => `${name} (${mode})`),

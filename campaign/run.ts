@@ -26,6 +26,7 @@ import type { Topology } from './topology.ts';
 
 export interface RunOptions {
   seed: number;
+  /** no new faults after that */
   minutes: number;
   topology: Topology;
   plan: readonly Step[];
@@ -172,9 +173,10 @@ async function attack(
   nemesis: Nemesis,
   startedMs: number,
 ): Promise<void> {
-  if (isInTurn) return nemesis.runInTurn(plan, signal);
+  const endMs = startedMs + minutes * 60_000;
+  if (isInTurn) return nemesis.runInTurn(plan, endMs, signal);
   await nemesis.run(plan, startedMs, signal);
-  await nemesis.until(startedMs + minutes * 60_000, signal);
+  await nemesis.until(endMs, signal);
 }
 
 async function changesOf(lab: string, { file }: Topology, applies: number): Promise<Changes> {
