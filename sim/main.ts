@@ -40,7 +40,11 @@ function textOf({ trace, findings, ...sums }: Summary, variant: Variant): string
     ...trace,
     ...findings.flatMap(({ kind, text, atMs, plan }) => ['', `${kind} at ${atMs.toFixed(3)} ms: ${text}`, ...plan]),
     `${run} schedules, ${distinct} distinct, in ${seconds.toFixed(1)} s: ${events} events, ${messages} messages, ${faults} faults, ${hours.toFixed(1)} hours of virtual time`,
-    `held at every event: nothing lost, doubled, out of order, acknowledged too early or left behind; at most ${mostHeld} timers, subscriptions and requests in a sidecar`,
+    ...(findings.length > 0
+      ? []
+      : [
+          `held at every event: nothing lost, doubled, out of order, acknowledged too early or left behind; at most ${mostHeld} timers, subscriptions and requests in a sidecar`,
+        ]),
     `${variant === 'none' ? '' : `${variants[variant]}: `}${findings.length} violations\n`,
   ].join('\n');
 }
