@@ -5,16 +5,16 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { cp, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { labKill, labStart, labStatus } from '../../src/lab/index.ts';
 import { Ledger, logLines, startConsumer, startPublisher, useBus } from '../support/bus.ts';
 import { until } from '../support/tcp.ts';
 import { twoSites } from '../support/topologies.ts';
 
 const mounts: string[] = [];
-// registered before the lab, so that it runs after it is down
-afterAll(() => {
-  for (const mount of mounts) execFileSync('umount', ['-l', mount]);
+// while the lab runs: one that is being removed finds no way past a mount
+afterEach(() => {
+  for (const mount of mounts.splice(0)) execFileSync('umount', ['-l', mount]);
 });
 
 const lab = useBus(twoSites);
