@@ -10,14 +10,13 @@ import { createControlClient, readSnapshot } from './api/index.ts';
 import type { LetterTask } from './api/letters.ts';
 import type { ControlClient, TraceQuestion } from './api/methods.ts';
 import type { SiteReport } from './api/site-report.ts';
-import type { Snapshot, SnapshotCustomer } from './api/snapshot.ts';
+import type { Snapshot } from './api/snapshot.ts';
 import { systemClock } from './clock.ts';
-import { BusError, errorText, isBusError } from './errors.ts';
-import { deriveTerminalKeys } from './keys/index.ts';
+import { ControlSteps } from './control-steps.ts';
+import { BusError } from './errors.ts';
 import { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { createMetrics, serveMonitoring } from './metrics.ts';
-import type { SequenceStore } from './routing/index.ts';
 import { missingStandbys, Seat } from './seat.ts';
 import { splitAddress } from './server/index.ts';
 import {
@@ -36,10 +35,10 @@ import {
   notReadyOf,
   reportTerminal,
   showGroups,
-  Terminal,
   type TerminalMetrics,
   traceAt,
 } from './terminal/index.ts';
+import { Terminals } from './terminals.ts';
 import { programVersion } from './version.ts';
 
 export interface SidecarOptions {
@@ -130,18 +129,15 @@ class Sidecar {
   readonly #site: SiteServer;
   readonly #lifecycle: Lifecycle;
   readonly #log: Logger;
-  readonly #transitMaxBytes: number | undefined;
   readonly #seat: Seat | undefined;
   readonly #metrics: TerminalMetrics;
-  readonly #terminals = new Map<string, Terminal>();
-  readonly #queued = new Set<string>();
+  readonly #terminals: Terminals;
+  readonly #steps: ControlSteps;
   #control: ControlClient | undefined;
   #snapshot: Snapshot | undefined;
   #applied = -1;
   #applyResult: ApplyResult = { linkCredentials: [], apps: [], problems: [] };
-  #work: Promise<void> = Promise.resolve();
   #lastReport: SiteReport | undefined;
-  #isControlAway = false;
   #renewed = { version: -1, atMs: 0 };
 
   constructor(
@@ -156,10 +152,12 @@ class Sidecar {
     this.#site = site;
     this.#lifecycle = lifecycle;
     this.#log = log;
-    this.#transitMaxBytes = transitMaxBytes;
     this.metricsRegistry = createMetrics({ site: dir.file.site });
     this.#metrics = createTerminalMetrics(this.metricsRegistry);
     createCertificateMetric(this.metricsRegistry, dir);
+    this.#steps = new ControlSteps(lifecycle.signal, log);
+    const control: Pick<ControlClient, 'call'> = { call: (...request) => this.#needControl().call(...request) };
+    this.#terminals = new Terminals({ dir, site, control, transitMaxBytes, metrics: this.#metrics, log });
     seat?.registerMetrics(this.metricsRegistry);
   }
 
@@ -170,13 +168,13 @@ class Sidecar {
     if (snapshot === undefined) return ['no configuration yet: the control plane has not answered'];
     const reasons = this.#hindrances().map((problem) => problem.text);
     if (this.#applied !== snapshot.version) reasons.push(`configuration ${snapshot.version} is being applied`);
-    for (const customer of snapshot.customers) reasons.push(...notReadyOf(customer, this.#terminals.get(customer.id)));
+    for (const customer of snapshot.customers) reasons.push(...notReadyOf(customer, this.#terminals.of(customer.id)));
     return reasons;
   }
 
   linksDown(): string[] {
     return (this.#snapshot?.customers ?? []).flatMap((customer) =>
-      linksDownOf(customer, this.#terminals.get(customer.id)),
+      linksDownOf(customer, this.#terminals.of(customer.id)),
     );
   }
 
@@ -198,10 +196,10 @@ class Sidecar {
     const cached = await this.#readCached();
     if (cached !== undefined) await this.#apply(cached);
     this.#site.onLinkChange((linkId, isUp) => {
-      for (const terminal of this.#terminals.values()) terminal.connectionChanged(linkId, isUp);
+      for (const terminal of this.#terminals.all) terminal.connectionChanged(linkId, isUp);
     });
     this.#site.onJetStreamRestart(() => {
-      for (const terminal of this.#terminals.values()) terminal.storageRestarted();
+      for (const terminal of this.#terminals.all) terminal.storageRestarted();
     });
     control.onNotice((version) => {
       if (version !== this.#snapshot?.version) this.#sync();
@@ -219,7 +217,7 @@ class Sidecar {
 
   /** One piece of work after the other: fetch, apply, register, report. */
   #sync(): void {
-    this.#enqueue('sync', async () => {
+    this.#steps.enqueue('sync', async () => {
       await this.#fetch();
       await this.#renewCertificate();
       await this.#registerTerminals();
@@ -228,36 +226,7 @@ class Sidecar {
   }
 
   #queueReport(): void {
-    this.#enqueue('report', () => this.#report());
-  }
-
-  #enqueue(name: string, work: () => Promise<void>): void {
-    if (this.#queued.has(name) || this.#lifecycle.signal.aborted) return;
-    this.#queued.add(name);
-    this.#work = this.#work.then(async () => {
-      this.#queued.delete(name);
-      if (this.#lifecycle.signal.aborted) return;
-      try {
-        await work();
-        this.#controlSeen(true, '');
-      } catch (error) {
-        this.#controlSeen(!isBusError(error, 'E_CONTROL_AWAY'), errorText(error));
-      }
-    });
-  }
-
-  /** One log line per change of state. */
-  #controlSeen(isHere: boolean, text: string): void {
-    if (isHere && text !== '')
-      this.#log.warn({ event: 'sidecar.sync-failed', reason: text }, 'the last step did not work');
-    if (isHere === !this.#isControlAway) return;
-    this.#isControlAway = !isHere;
-    if (isHere) this.#log.info({ event: 'control.back' }, 'the control plane answers');
-    else
-      this.#log.warn(
-        { event: 'control.away', reason: text },
-        'the control plane does not answer: the site goes on alone',
-      );
+    this.#steps.enqueue('report', () => this.#report());
   }
 
   async #fetch(): Promise<void> {
@@ -303,11 +272,11 @@ class Sidecar {
   async #apply(snapshot: Snapshot): Promise<void> {
     this.#snapshot = snapshot;
     const isReady = (customerId: string, topicId: string): boolean =>
-      this.#terminals.get(customerId)?.isTopicReady(topicId) ?? false;
+      this.#terminals.of(customerId)?.isTopicReady(topicId) ?? false;
     await this.#site.apply(snapshot, isReady);
-    await this.#dropTerminals(snapshot);
+    await this.#terminals.closeRemoved(snapshot);
     for (const customer of snapshot.customers) {
-      const terminal = await this.#terminalOf(customer, snapshot);
+      const terminal = await this.#terminals.open(customer, snapshot);
       await terminal.configure(customer, snapshot);
     }
     this.#applyResult = await this.#site.apply(snapshot, isReady);
@@ -315,61 +284,12 @@ class Sidecar {
     this.#log.info({ event: 'snapshot.applied', version: snapshot.version }, 'configuration applied');
   }
 
-  async #terminalOf(customer: SnapshotCustomer, snapshot: Snapshot): Promise<Terminal> {
-    const known = this.#terminals.get(customer.id);
-    if (known !== undefined) return known;
-    const keys = deriveTerminalKeys(await this.#dir.securekey(customer.terminalId));
-    const markerKey = await this.#dir.markerKey(customer.terminalId);
-    const sequence = await this.#sequenceOf(customer.terminalId);
-    const terminal = new Terminal(customer, snapshot, {
-      site: this.#site,
-      control: { call: (method, request, options) => this.#needControl().call(method, request, options) },
-      keys,
-      markerKey,
-      serviceKey: () => this.#dir.file.control.signKey,
-      sequence,
-      transitMaxBytes: this.#transitMaxBytes,
-      metrics: this.#metrics,
-      clock: systemClock,
-      log: this.#log.child({ customer: customer.name }),
-    });
-    await terminal.start();
-    this.#terminals.set(customer.id, terminal);
-    return terminal;
-  }
-
-  /** A file that cannot be read or written costs a moment: neighbours tell what this terminal had come to. */
-  async #sequenceOf(terminalId: string): Promise<SequenceStore> {
-    const name = `terminals/${terminalId}/routing.json`;
-    const stored = await this.#dir.readJson<{ nextSequence: number }>(name);
-    const first = Number.isSafeInteger(stored?.nextSequence) ? Math.max(1, stored?.nextSequence ?? 1) : 1;
-    const reserve = (nextSequence: number): void => {
-      this.#dir.writeJson(name, { nextSequence }).catch((error: unknown) => {
-        this.#log.warn({ event: 'routing.sequence', err: error }, 'the number of routing records was not stored');
-      });
-    };
-    return { first, reserve };
-  }
-
-  async #dropTerminals(snapshot: Snapshot): Promise<void> {
-    for (const [customerId, terminal] of this.#terminals) {
-      const isSame = snapshot.customers.some(
-        ({ id, terminalId }) => id === customerId && terminalId === terminal.customer.terminalId,
-      );
-      if (isSame) continue;
-      this.#terminals.delete(customerId);
-      await terminal.stop();
-    }
-  }
-
   async #registerTerminals(): Promise<void> {
     const snapshot = this.#snapshot;
     const context = { dir: this.#dir, control: this.#needControl(), log: this.#log };
     for (const customer of snapshot?.customers ?? []) {
       if (!(await keepRegistered(context, customer))) continue;
-      const terminal = this.#terminals.get(customer.id);
-      this.#terminals.delete(customer.id);
-      await terminal?.stop();
+      await this.#terminals.close(customer.id);
       this.#applied = -1;
     }
     if (this.#applied === -1) await this.#fetch();
@@ -391,7 +311,7 @@ class Sidecar {
 
   async #report(): Promise<void> {
     if (this.#snapshot === undefined) return;
-    const parts = await Promise.all([...this.#terminals.values()].map(reportTerminal));
+    const parts = await Promise.all(this.#terminals.all.map(reportTerminal));
     const report: SiteReport = {
       applied: this.#applied,
       sidecarVersion: programVersion(),
@@ -405,7 +325,7 @@ class Sidecar {
       apps: this.#applyResult.apps.map((app) => ({ ...app, isReady: true })),
       problems: this.#problems(),
       sidecars: this.#seat?.roles ?? [],
-      sealed: [...this.#terminals.values()].flatMap((terminal) => terminal.sealed).slice(0, maxSealedTickets),
+      sealed: this.#terminals.all.flatMap((terminal) => terminal.sealed).slice(0, maxSealedTickets),
     };
     showGroups(this.#metrics, this.#snapshot.customers, report.groups);
     const isNews = !isDeepStrictEqual(report.linkCredentials, this.#lastReport?.linkCredentials);
@@ -419,7 +339,7 @@ class Sidecar {
   async #answerTraces(questions: readonly TraceQuestion[]): Promise<void> {
     for (const question of questions) {
       const { traceId, terminalId } = question;
-      const terminal = [...this.#terminals.values()].find((each) => each.customer.terminalId === terminalId);
+      const terminal = this.#terminals.byId(terminalId);
       if (terminal === undefined) continue;
       const hops = (await traceAt(terminal, question)).slice(0, maxHops);
       await this.#needControl().call('site.trace', { traceId, terminalId, hops });
@@ -430,7 +350,7 @@ class Sidecar {
 
   async #doLetterTasks(tasks: readonly LetterTask[]): Promise<void> {
     for (const task of tasks) {
-      const terminal = [...this.#terminals.values()].find((each) => each.customer.terminalId === task.terminalId);
+      const terminal = this.#terminals.byId(task.terminalId);
       if (terminal?.letters === undefined) continue;
       const answer = await doLetterTask(terminal.letters, task);
       await this.#needControl().call('letters.answer', { taskId: task.taskId, answer });
@@ -440,7 +360,7 @@ class Sidecar {
   }
 
   #problems(): { code: string; text: string }[] {
-    const ofTerminals = [...this.#terminals.values()].flatMap((terminal) => terminal.problems);
+    const ofTerminals = this.#terminals.all.flatMap((terminal) => terminal.problems);
     const { diskProblem } = this.#site;
     const ofDisk = diskProblem === '' ? [] : [{ code: 'E_DISK_FULL', text: diskProblem }];
     return [
@@ -469,8 +389,8 @@ class Sidecar {
   }
 
   async #stopTerminals(): Promise<void> {
-    await this.#work;
-    await Promise.all([...this.#terminals.values()].map((terminal) => terminal.stop()));
+    await this.#steps.idle();
+    await this.#terminals.stop();
     await this.#control?.close();
   }
 }

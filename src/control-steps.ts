@@ -1,0 +1,54 @@
+/**
+ * A site's work with the control plane, one piece after the other. Whether the control plane answers is told once per
+ * change: a site that is alone goes on with what it has.
+ */
+import { errorText, isBusError } from './errors.ts';
+import type { Logger } from './log.ts';
+import { inTurns } from './turns.ts';
+
+export class ControlSteps {
+  readonly #signal: AbortSignal;
+  readonly #log: Logger;
+  readonly #inTurn = inTurns();
+  readonly #queued = new Set<string>();
+  #isAway = false;
+
+  constructor(signal: AbortSignal, log: Logger) {
+    this.#signal = signal;
+    this.#log = log;
+  }
+
+  /** Queues the work, once per name until it begins; a failure is logged, and the next look tries again. */
+  enqueue(name: string, work: () => Promise<void>): void {
+    if (this.#queued.has(name) || this.#signal.aborted) return;
+    this.#queued.add(name);
+    void this.#inTurn(async () => {
+      this.#queued.delete(name);
+      if (this.#signal.aborted) return;
+      try {
+        await work();
+        this.#seen(true, '');
+      } catch (error) {
+        this.#seen(!isBusError(error, 'E_CONTROL_AWAY'), errorText(error));
+      }
+    });
+  }
+
+  /** Resolves when all that is queued has ended. */
+  idle(): Promise<void> {
+    return this.#inTurn(async () => undefined);
+  }
+
+  #seen(isHere: boolean, text: string): void {
+    if (isHere && text !== '')
+      this.#log.warn({ event: 'sidecar.sync-failed', reason: text }, 'the last step did not work');
+    if (isHere === !this.#isAway) return;
+    this.#isAway = !isHere;
+    if (isHere) this.#log.info({ event: 'control.back' }, 'the control plane answers');
+    else
+      this.#log.warn(
+        { event: 'control.away', reason: text },
+        'the control plane does not answer: the site goes on alone',
+      );
+  }
+}
