@@ -11,6 +11,7 @@ const long = [
   'test/fault/local-group-server-killed.test.ts',
   'test/fault/redundant-site.test.ts',
   'test/integration/bus/dead-letters.test.ts',
+  'test/integration/bus/full-group.test.ts',
   'test/integration/bus/stuck.test.ts',
   'test/integration/keys/retickets.test.ts',
   'test/integration/keys/revocation.test.ts',
