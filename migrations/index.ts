@@ -18,6 +18,7 @@ import * as masterKey from './0012-master-key.ts';
 import * as forgotten from './0013-forgotten.ts';
 import * as orderedTopics from './0014-ordered-topics.ts';
 import * as sidecars from './0015-sidecars.ts';
+import * as customerLimits from './0016-customer-limits.ts';
 
 /** By name, in the order they run. */
 export const migrations: Record<string, Migration> = {
@@ -36,4 +37,5 @@ export const migrations: Record<string, Migration> = {
   '0013-forgotten': forgotten,
   '0014-ordered-topics': orderedTopics,
   '0015-sidecars': sidecars,
+  '0016-customer-limits': customerLimits,
 };

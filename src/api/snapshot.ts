@@ -44,6 +44,14 @@ export const snapshotSchema = z.strictObject({
       id,
       name: z.string(),
       isolateApps: z.boolean(),
+      /** here, null: none but the server's own */
+      limits: z
+        .strictObject({
+          maxConnections: z.number().int().nullable(),
+          maxPayload: z.number().int().nullable(),
+          maxStorage: z.number().int().nullable(),
+        })
+        .default({ maxConnections: null, maxPayload: null, maxStorage: null }),
       /** nothing moves: the customer is suspended, or its terminal here is revoked; apps and links are left out */
       frozen: z.enum(['suspended', 'revoked']).nullable().default(null),
       /** this site's terminal */

@@ -114,6 +114,12 @@ export const appSchema = z.strictObject({
 export const customerSchema = z.strictObject({
   name,
   isolateApps: z.boolean().default(false),
+  /** of its applications and the sidecar at each site: 4096 by default, at least 8 */
+  maxConnections: count.min(8).optional(),
+  /** largest message of its applications, bytes of headers and payload: the site's by default */
+  maxPayload: bytes.max(8 * mebibyte).optional(),
+  /** of all its streams at each site, bytes: without limit by default */
+  maxStorage: bytes.optional(),
   terminals: z.array(name).min(1),
   links: z.array(linkSchema).default([]),
   topics: z.array(topicSchema).default([]),

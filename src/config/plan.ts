@@ -58,13 +58,17 @@ function entriesOf(bus: BusFile): Map<string, Entry> {
 function customerEntries(customer: CustomerSpec): Entry[] {
   const under = (name: string): string => `${customer.name}/${name}`;
   return [
-    entry('customer', customer.name, { isolateApps: customer.isolateApps }),
+    entry('customer', customer.name, ownFields(customer)),
     ...customer.terminals.map((name) => entry('terminal', under(name), {})),
     ...customer.links.map((link) => linkEntry(customer.name, link)),
     ...customer.topics.map(({ name, groups: _, ...topic }) => entry('topic', under(name), topic)),
     ...customer.topics.flatMap((topic) => topic.groups.map((group) => groupEntry(customer.name, topic, group))),
     ...customer.apps.map((app) => appEntry(customer.name, app)),
   ];
+}
+
+function ownFields({ isolateApps, maxConnections, maxPayload, maxStorage }: CustomerSpec): Record<string, unknown> {
+  return { isolateApps, maxConnections, maxPayload, maxStorage };
 }
 
 // A link has no direction, so its ends are compared and named in order of the alphabet.

@@ -7,6 +7,11 @@ export const limitsErrors = {
     summary: 'Dead letters cannot be given to consumers again at a site that does not serve their group.',
     remedy: 'Serve the group at this site and retry, or read and purge them here.',
   },
+  E_CUSTOMER_FULL: {
+    disposition: 'retry',
+    summary: 'The streams of a customer would take more at a site than its maxStorage.',
+    remedy: 'Declare a larger maxStorage for the customer, or smaller maxBytes for its topics and groups.',
+  },
   E_DISK_FULL: {
     disposition: 'retry',
     summary: "The disk of a site's nats-server is full, or a write to it failed, and it stores nothing.",

@@ -16,6 +16,9 @@ export const apiCode = {
   maxMessages: 10077,
 } as const;
 
+/** The account may not reserve as much: nats-server says so with either. */
+const fullCodes: ReadonlySet<number> = new Set([apiCode.storageExceeded, apiCode.accountStorageExceeded]);
+
 /** The JetStream API code inside an error, 0 when it is none. */
 export function apiErrorCode(error: unknown): number {
   if (error instanceof JetStreamApiError) return error.code;
@@ -29,7 +32,8 @@ export async function natsCall<T>(what: string, call: () => Promise<T>): Promise
     return await call();
   } catch (error) {
     if (isBusError(error)) throw error;
-    throw new BusError('E_NATS', `${what}: ${errorText(error)}`, {
+    const isFull = fullCodes.has(apiErrorCode(error));
+    throw new BusError(isFull ? 'E_CUSTOMER_FULL' : 'E_NATS', `${what}: ${errorText(error)}`, {
       cause: error,
       details: { apiCode: apiErrorCode(error) },
     });

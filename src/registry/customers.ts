@@ -8,12 +8,16 @@ export interface Customer {
   name: string;
   isolateApps: boolean;
   isSuspended: boolean;
+  /** at each site */
+  limits: { maxConnections: number | null; maxPayload: number | null; maxStorage: number | null };
 }
+
+const columns = ['id', 'name', 'isolate_apps', 'max_connections', 'max_payload', 'max_storage'] as const;
 
 export async function listCustomers(db: Registry): Promise<Customer[]> {
   const rows = await db
     .selectFrom('customers')
-    .select(['id', 'name', 'isolate_apps', 'is_suspended'])
+    .select([...columns, 'is_suspended'])
     .orderBy('name')
     .execute();
   return rows.map((row) => ({
@@ -21,6 +25,7 @@ export async function listCustomers(db: Registry): Promise<Customer[]> {
     name: row.name,
     isolateApps: row.isolate_apps,
     isSuspended: row.is_suspended,
+    limits: { maxConnections: row.max_connections, maxPayload: row.max_payload, maxStorage: row.max_storage },
   }));
 }
 
@@ -29,14 +34,20 @@ export async function syncCustomers(
   removals: Removals,
   specs: readonly CustomerSpec[],
 ): Promise<SyncResult> {
-  const rows = await trx.selectFrom('customers').select(['id', 'name', 'isolate_apps']).execute();
+  const rows = await trx.selectFrom('customers').select(columns).execute();
   return syncRows({
     removals,
     rows,
     rowKey: (row) => row.name,
     specs,
     specKey: (spec) => spec.name,
-    values: ({ name, isolateApps }) => ({ name, isolate_apps: isolateApps }),
+    values: ({ name, isolateApps, maxConnections, maxPayload, maxStorage }) => ({
+      name,
+      isolate_apps: isolateApps,
+      max_connections: maxConnections ?? null,
+      max_payload: maxPayload ?? null,
+      max_storage: maxStorage ?? null,
+    }),
     remove: async (ids) => void (await trx.deleteFrom('customers').where('id', 'in', ids).execute()),
     insert: async (values) =>
       (await trx.insertInto('customers').values(values).returning('id').executeTakeFirstOrThrow()).id,

@@ -34,6 +34,7 @@ export async function exportBusFile(db: Registry): Promise<BusFile> {
       (customer): CustomerSpec => ({
         name: customer.name,
         isolateApps: customer.isolateApps,
+        ...declared(customer.limits),
         terminals: content.terminals.filter((t) => t.customerId === customer.id).map((t) => t.site),
         links: linkSpecs(content, customer.id),
         topics: content.topics.filter((t) => t.customerId === customer.id).map((topic) => topicSpec(content, topic)),
@@ -41,6 +42,11 @@ export async function exportBusFile(db: Registry): Promise<BusFile> {
       }),
     ),
   };
+}
+
+/** What is not declared is left out. */
+function declared<T>(values: Record<string, T | null>): Record<string, T> {
+  return Object.fromEntries(Object.entries(values).filter((entry): entry is [string, T] => entry[1] !== null));
 }
 
 type Content = Awaited<ReturnType<typeof readContent>>;

@@ -56,6 +56,9 @@ export interface CustomersTable {
   id: Generated<string>;
   name: string;
   isolate_apps: boolean;
+  max_connections: number | null;
+  max_payload: number | null;
+  max_storage: number | null;
   is_suspended: Generated<boolean>;
 }
 

@@ -59,7 +59,7 @@ async function customersOf(trx: Registry, site: Site): Promise<SnapshotCustomer[
   if (ids.length === 0) return [];
   const content = await readContent(trx, ids);
   const customers = (await listCustomers(trx)).filter((customer) => ids.includes(customer.id));
-  return customers.map(({ id, name, isolateApps, isSuspended }) => {
+  return customers.map(({ id, name, isolateApps, isSuspended, limits }) => {
     const terminals = content.terminals.filter((t) => t.customerId === id);
     const self = terminals.find((t) => t.siteId === site.id)!;
     const frozen = self.isRevoked ? ('revoked' as const) : isSuspended ? ('suspended' as const) : null;
@@ -67,6 +67,7 @@ async function customersOf(trx: Registry, site: Site): Promise<SnapshotCustomer[
       id,
       name,
       isolateApps,
+      limits,
       frozen,
       terminalId: self.id,
       terminals: terminals.map((terminal) => terminalOf(terminal, self)),

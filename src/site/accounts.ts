@@ -35,7 +35,9 @@ export function desiredAccounts(
       name: `C-${customer.name}`,
       hasJetStream: true,
       maxLeafs: 0,
-      ...customerLimits,
+      maxSubscriptions: customerLimits.maxSubscriptions,
+      maxConnections: customer.limits.maxConnections ?? customerLimits.maxConnections,
+      maxStorage: customer.limits.maxStorage ?? -1,
       scopes: scopesOf(customer.id),
     },
   }));

@@ -26,7 +26,15 @@ export async function appScopes(dir: SiteDir, snapshot: Snapshot, rightsOf: AppR
   for (const customer of snapshot.customers) {
     const ofCustomer = customer.apps.map(async (app): Promise<Scope> => {
       const key = (await appKey(dir, app)).getPublicKey();
-      return { key, role: app.name, rights: rightsOf(customer, app), connections: connectionTypes.app };
+      const { maxPayload } = customer.limits;
+      const rights = rightsOf(customer, app);
+      return {
+        key,
+        role: app.name,
+        rights,
+        connections: connectionTypes.app,
+        ...(maxPayload !== null && { maxPayload }),
+      };
     });
     scopes.set(customer.id, await Promise.all(ofCustomer));
   }

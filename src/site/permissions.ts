@@ -16,7 +16,7 @@ export const connectionTypes: Record<'app' | 'sidecar' | 'leaf', UserClaims['con
   leaf: ['LEAFNODE', 'LEAFNODE_WS'],
 };
 
-/** Account limits that hold a flood inside its customer. */
+/** Account limits that hold a flood inside its customer, where its own say nothing else. */
 export const customerLimits = { maxConnections: 4_096, maxSubscriptions: 100_000 };
 
 /** The stream a group's consumers read: `orders@billing`; a lan topic has none of its own. */

@@ -37,6 +37,8 @@ export interface Scope {
   role: string;
   rights: Rights;
   connections: ConnectionType[];
+  /** largest message, bytes of headers and payload; absent: the server's */
+  maxPayload?: number;
 }
 
 export interface AccountClaims {
@@ -46,6 +48,8 @@ export interface AccountClaims {
   maxConnections: number;
   maxLeafs: number;
   maxSubscriptions: number;
+  /** bytes of all streams, what they reserve included; absent or -1: without limit */
+  maxStorage?: number;
   scopes: Scope[];
   /** users (U…) that are let in no more, with the time up to which their tokens count for nothing, seconds since 1970 */
   revocations?: Record<string, number>;
@@ -75,7 +79,7 @@ function accountBody(claims: AccountClaims): Partial<Account> {
       wildcards: true,
       disallow_bearer: true,
       mem_storage: store,
-      disk_storage: store,
+      disk_storage: claims.hasJetStream ? (claims.maxStorage ?? -1) : 0,
       streams: store,
       consumer: store,
       max_ack_pending: store,
@@ -89,7 +93,7 @@ function accountBody(claims: AccountClaims): Partial<Account> {
         sub: scope.rights.subscribe,
         subs: -1,
         data: -1,
-        payload: -1,
+        payload: scope.maxPayload ?? -1,
         bearer_token: false,
         allowed_connection_types: scope.connections,
       }),
@@ -122,11 +126,13 @@ export function formatCreds(userJwt: string, user: KeyPair): string {
   return new TextDecoder().decode(fmtCreds(userJwt, user));
 }
 
-/** Issuer and subject of a token whose signature holds, else undefined. */
-export function readJwt(jwt: string): { issuer: string; subject: string; name: string } | undefined {
+/** What a token says whose signature holds, else undefined. `expires`: seconds since 1970, absent when it never ends. */
+export function readJwt(
+  jwt: string,
+): { issuer: string; subject: string; name: string; expires: number | undefined } | undefined {
   try {
     const claims = decode(jwt);
-    return { issuer: claims.iss, subject: claims.sub, name: claims.name };
+    return { issuer: claims.iss, subject: claims.sub, name: claims.name, expires: claims.exp };
   } catch {
     return undefined;
   }

@@ -35,11 +35,16 @@ export interface TestBus {
 let authority: Promise<CertificateAuthority> | undefined;
 
 /** Joined, started sites; stopped after the test. The first ones are in server mode, those named in `clients` are not. */
-export async function startSites(scope: TestScope, names: string[], clients: string[] = []): Promise<TestBus> {
+export async function startSites(
+  scope: TestScope,
+  names: string[],
+  clients: string[] = [],
+  linkLifeMs?: number,
+): Promise<TestBus> {
   authority ??= createCa({ name: 'test bus' });
   const bus: TestBus = { busId: randomUUID(), ca: await authority, sites: [] };
   bus.sites = await Promise.all(
-    names.map((name) => startSite(scope, bus, name, clients.includes(name) ? 'client' : 'server')),
+    names.map((name) => startSite(scope, bus, name, clients.includes(name) ? 'client' : 'server', linkLifeMs)),
   );
   return bus;
 }
@@ -49,9 +54,10 @@ export async function startSite(
   bus: TestBus,
   name: string,
   mode: 'server' | 'client',
+  linkLifeMs?: number,
 ): Promise<TestSite> {
   const dir = await joinSite(scope.dir(`site-${name}`), bus, name, mode);
-  const server = new SiteServer({ dir, log: silentLogger });
+  const server = new SiteServer({ dir, log: silentLogger, ...(linkLifeMs !== undefined && { linkLifeMs }) });
   scope.onEnd(() => server.stopServer());
   await server.start();
   return { name, id: dir.file.siteId, mode, address: dir.file.leafListen, dir, server };
@@ -99,6 +105,7 @@ export async function meshCustomer(name: string, sites: TestSite[]): Promise<Tes
     id: randomUUID(),
     name,
     isolateApps: false,
+    limits: { maxConnections: null, maxPayload: null, maxStorage: null },
     frozen: null,
     terminals,
     links: [],

@@ -12,6 +12,7 @@ import { connect } from '@nats-io/transport-node';
 import { connect as connectOlder, credsAuthenticator as olderCreds } from 'nats';
 import { expect, test } from 'vitest';
 import type { SnapshotApp } from '../../../src/api/snapshot.ts';
+import { natsCall } from '../../../src/nats/index.ts';
 import { eventually, testScope } from '../../support/nats-server.ts';
 import {
   meshCustomer,
@@ -218,6 +219,23 @@ test('nothing is granted before a topic is ready, and ready stays granted', asyn
       .publish('late', 'x')
       .catch(() => undefined),
   );
+});
+
+test('a customer has the connections, payloads and storage that are declared for it, another one what it had', async () => {
+  const { as, apply, acme, site } = await world();
+  acme.limits = { maxConnections: 8, maxPayload: 2_000, maxStorage: 64 * 1024 * 1024 };
+  await apply();
+  const publisher = jetstream(await as('acme', 'exchange'));
+  await publisher.publish('trade.1', Buffer.alloc(1_900));
+  await expect(publisher.publish('trade.1', Buffer.alloc(2_100))).rejects.toThrow(/payload/i);
+  const spy = jetstream(await as('globex', 'spy'));
+  await spy.publish('trade.1', Buffer.alloc(2_100));
+  const manager = await jetstreamManager(await site.server.connect({ customer: acme.id }));
+  const large = { name: 'large', subjects: ['large'], max_bytes: 65 * 1024 * 1024 };
+  await expect(natsCall('large', () => manager.streams.add(large))).rejects.toMatchObject({ code: 'E_CUSTOMER_FULL' });
+  const more = Array.from({ length: 8 }, () => as('acme', 'exchange', { reconnect: false }));
+  const refused = (await Promise.allSettled(more)).filter(({ status }) => status === 'rejected');
+  expect(refused.length).toBeGreaterThan(0);
 });
 
 test('a removed app is out at once and stays out', async () => {
