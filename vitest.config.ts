@@ -24,6 +24,7 @@ const long = [
   'test/integration/groups/move.test.ts',
   'test/integration/package/installed.test.ts',
   'test/integration/routing/clients.test.ts',
+  'test/integration/site/link-tokens.test.ts',
   'test/integration/routing/liar.test.ts',
 ];
 const isLong = process.env.MBUS_TESTS === 'long';

@@ -220,6 +220,7 @@ class Sidecar {
     this.#steps.enqueue('sync', async () => {
       await this.#fetch();
       await this.#renewCertificate();
+      if (this.#snapshot !== undefined && this.#site.areLinkUsersDue) await this.#apply(this.#snapshot);
       await this.#registerTerminals();
       await this.#report();
     });

@@ -53,6 +53,8 @@ export interface SiteServerOptions {
   /** somebody else starts nats-server: only wait for it */
   isExternal?: boolean;
   find?: FindOptions;
+  /** life of the tokens that peers dial in with; default 30 days */
+  linkLifeMs?: number;
 }
 
 export interface ApplyResult {
@@ -68,6 +70,7 @@ export class SiteServer {
   readonly #log: Logger;
   readonly #options: SiteServerOptions;
   readonly #abort = new AbortController();
+  #linkUsersDueMs = Number.POSITIVE_INFINITY;
   readonly #connections = new Set<NatsConnection>();
   #server: RunningServer | undefined;
   #system: NatsConnection | undefined;
@@ -162,6 +165,11 @@ export class SiteServer {
     return this.#needWatch().onChange(listener);
   }
 
+  /** Whether the next apply would issue a new token for a peer. */
+  get areLinkUsersDue(): boolean {
+    return systemClock.wallMs() >= this.#linkUsersDueMs;
+  }
+
   /**
    * Makes a link this site dials start anew, for a leaf connection that has stopped trying. The others are not disturbed.
    * Nothing happens for a link the peer dials.
@@ -246,7 +254,8 @@ export class SiteServer {
     const scopes = await appScopes(this.#dir, snapshot, (customer, app) =>
       appRights(customer, app, (id) => ready.has(id)),
     );
-    const linkUsers = await issueLinkUsers(this.#dir, sides, systemClock.wallMs());
+    const linkUsers = await issueLinkUsers(this.#dir, sides, systemClock.wallMs(), this.#options.linkLifeMs);
+    this.#linkUsersDueMs = linkUsers.dueMs;
     const ofSnapshot = desiredAccounts(snapshot, (customerId) => scopes.get(customerId) ?? [], linkUsers.revocations);
     const desired = [...fence.fixed, ...fence.shut(ofSnapshot)];
     const changed = await accounts.push(system, desired);
