@@ -1,4 +1,4 @@
-/** L1 to L12: strangers at the leaf port, sites that lie, disks that were copied. */
+/** L1 to L10 but L5 and L7: strangers at the leaf port, sites that lie, disks that were copied. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { connect as connectTcp } from 'node:net';
@@ -333,17 +333,11 @@ export const linkAttacks: Attack[] = [
   { id: 'L3', attempt: 'a peer outside its two subject trees', defence: 'link-rights', run: outsideItsTrees },
   { id: 'L4', attempt: 'a carrying site asks for the key of what passes', defence: 'receivers-only', run: transitAsks },
   {
-    id: 'L5',
-    attempt: 'a carrying site takes and drops',
-    defence: { note: 'test/integration/routing/liar.test.ts tries it' },
-  },
-  {
     id: 'L6',
     attempt: 'routing records that are not true',
     defence: { note: 'the simulation in bench/routing-sim.ts runs without the check' },
     run: lyingRecords,
   },
-  { id: 'L7', attempt: 'two liars make a loop', defence: { note: 'test/unit/transit tries the path check' } },
   {
     id: 'L8',
     attempt: 'a token used twice, guessed',
@@ -357,10 +351,4 @@ export const linkAttacks: Attack[] = [
     run: parentInTheTree,
   },
   { id: 'L10', attempt: 'a copied site disk asks for keys', defence: 'proof', run: copiedDisk },
-  {
-    id: 'L11',
-    attempt: 'a stored block altered or rolled back',
-    defence: { note: 'test/fault/disks.test.ts and test/integration/delivery/rolled-back.test.ts try it' },
-  },
-  { id: 'L12', attempt: 'a site’s clock a day off', defence: { note: 'the campaign’s clock faults try it' } },
 ];

@@ -28,6 +28,11 @@ export class Victim {
     return this.#arrived.size;
   }
 
+  /** Payloads that were confirmed. */
+  sample(count: number): string[] {
+    return [...this.#confirmed].slice(-count);
+  }
+
   start(publisher: NatsConnection, consumer: NatsConnection, perSecond: number): void {
     this.#loops = [this.#publish(publisher, perSecond), this.#consume(consumer)];
   }

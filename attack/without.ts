@@ -82,6 +82,7 @@ export const defences = {
     what: 'the key service answers as often as it is asked',
     file: 'src/keys/service.ts',
     edits: [
+      { from: 'if (!this.#rates.guesses.has(', to: "if (siteId === '' && !this.#rates.guesses.has(" },
       { from: "if (!this.#rates.site.take(siteId)) throw busy('this site');", to: '' },
       {
         from: 'if (!this.#rates.terminal.take(',
@@ -123,5 +124,30 @@ export const defences = {
     what: 'any nats-server will do',
     file: 'src/server/version.ts',
     edits: [{ from: 'if (had !== wanted) return had > wanted;', to: 'if (had !== wanted) return true;' }],
+  },
+  commitment: {
+    what: 'an envelope’s commitment to its key is not looked at',
+    file: 'src/sealing/open.ts',
+    edits: [
+      {
+        from: "if (!timingSafeEqual(commitment, envelope.commitment)) throw bad('its key is not the one it commits to');",
+        to: '',
+      },
+    ],
+  },
+  shun: {
+    what: 'an origin keeps to a way over which no receipt comes back',
+    file: 'src/terminal/suspects.ts',
+    edits: [{ from: 'const mayBlame = !isTruce && between.length > 0;', to: 'const mayBlame = between.length < 0;' }],
+  },
+  nosniff: {
+    what: 'a browser may take what is monitored for a page',
+    file: 'src/metrics.ts',
+    edits: [{ from: ", 'x-content-type-options': 'nosniff'", to: '' }],
+  },
+  'clock-offset': {
+    what: 'a site does not learn how far its clock is off',
+    file: 'src/api/client.ts',
+    edits: [{ from: 'this.#clockOffsetMs = nowMs - this.#clock.wallMs();', to: '' }],
   },
 } satisfies Record<string, Break>;

@@ -3,6 +3,7 @@
  *
  *   tokyo ══ osaka ══ frankfurt      acme (victim): trade tokyo ─▶ risk at frankfurt, osaka only carries
  *     ╚═══════ lima ══════╝          acme/rogue: an application of the same customer · globex: another customer
+ *   links that cost more: osaka ── lima, tokyo ── frankfurt
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -37,6 +38,8 @@ customers:
       - {between: [osaka, frankfurt], cost: 1}
       - {between: [tokyo, lima], cost: 10}
       - {between: [lima, frankfurt], cost: 10}
+      - {between: [osaka, lima], cost: 50}
+      - {between: [tokyo, frankfurt], cost: 100}
     topics:
       - {name: trade, groups: [{name: risk, terminals: [frankfurt]}, {name: desk, terminals: [frankfurt]}]}
       - {name: quote, maxBytes: 1048576, groups: [{name: wall, terminals: [frankfurt]}]}

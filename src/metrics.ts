@@ -36,7 +36,9 @@ export async function serveMonitoring(
 ): Promise<MonitoringServer> {
   const server = createServer(async (request, response) => {
     const send = (status: number, type: string, body: string): void => {
-      response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body);
+      response
+        .writeHead(status, { 'content-type': type, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+        .end(body);
     };
     switch (request.method === 'GET' ? request.url : '') {
       case '/metrics':

@@ -21,11 +21,17 @@ export class RateLimit {
     this.#clock = clock;
   }
 
+  /** Whether one is left. */
+  has(key: string): boolean {
+    const bucket = this.#buckets.get(key);
+    return bucket === undefined || this.#filled(bucket, this.#clock.monotonicMs()) >= 1;
+  }
+
   /** Takes one, or says that there is none left. */
   take(key: string): boolean {
     const now = this.#clock.monotonicMs();
     const bucket = this.#buckets.get(key) ?? { tokens: this.#burst, atMs: now };
-    bucket.tokens = Math.min(this.#burst, bucket.tokens + ((now - bucket.atMs) / 1000) * this.#perSecond);
+    bucket.tokens = this.#filled(bucket, now);
     bucket.atMs = now;
     this.#buckets.delete(key);
     this.#buckets.set(key, bucket);
@@ -33,5 +39,9 @@ export class RateLimit {
     if (bucket.tokens < 1) return false;
     bucket.tokens -= 1;
     return true;
+  }
+
+  #filled({ tokens, atMs }: Bucket, now: number): number {
+    return Math.min(this.#burst, tokens + ((now - atMs) / 1000) * this.#perSecond);
   }
 }

@@ -90,6 +90,8 @@ export const keyLimits = {
   customer: { perSecond: 1_000, burst: 5_000 },
   /** of a terminal */
   reticket: { perSecond: 50, burst: 500 },
+  /** requests of a terminal that were refused, of each method: whoever guesses is soon not listened to */
+  guesses: { perSecond: 10, burst: 200 },
 };
 
 export function createKeyService(options: KeyServiceOptions): KeyService {
@@ -101,7 +103,7 @@ class RegistryKeyService implements KeyService {
   readonly #options: KeyServiceOptions;
   readonly #lifeMs: number;
   readonly #now: DatabaseNow;
-  readonly #rates: { site: RateLimit; terminal: RateLimit; customer: RateLimit; reticket: RateLimit };
+  readonly #rates: Record<keyof typeof keyLimits, RateLimit>;
   readonly #audit: RefusalAudit;
   readonly #refusals: Occasional;
   readonly #requesters: Batch<RequesterQuestion, Requester | undefined>;
@@ -124,6 +126,7 @@ class RegistryKeyService implements KeyService {
       terminal: new RateLimit(keyLimits.terminal, clock),
       customer: new RateLimit(keyLimits.customer, clock),
       reticket: new RateLimit(keyLimits.reticket, clock),
+      guesses: new RateLimit(keyLimits.guesses, clock),
     };
   }
 
@@ -131,7 +134,7 @@ class RegistryKeyService implements KeyService {
     const request = { ...call, siteId, method: 'key.ticket' };
     const { terminalId, topicId } = request;
     const kind = request.messages === undefined ? 'ticket' : 'strict ticket';
-    this.#limit(siteId, terminalId, kind);
+    this.#limit(request, kind);
     const nonce = this.#parsed(parseNonce(request.nonce), request);
     const claim = ticketProof({ terminalId, topicId, nonce });
     const who = await this.#prove(request, context.proveTicket, claim, kind);
@@ -184,7 +187,7 @@ class RegistryKeyService implements KeyService {
   async open(siteId: string, call: RequestOf<'key.open'>): Promise<ResponseOf<'key.open'>> {
     const request = { ...call, siteId, method: 'key.open' };
     const { terminalId, topicId } = request;
-    this.#limit(siteId, terminalId, 'open');
+    this.#limit(request, 'open');
     const nonce = this.#parsed(parseNonce(request.nonce), request);
     const ticketId = this.#parsed(parseBytes(request.ticketId, ID_BYTES), request);
     const password = this.#parsed(parseBytes(request.password, KEY_BYTES), request);
@@ -202,7 +205,7 @@ class RegistryKeyService implements KeyService {
   async reticket(siteId: string, call: RequestOf<'key.reticket'>): Promise<ResponseOf<'key.reticket'>> {
     const request = { ...call, siteId, method: 'key.reticket' };
     const { terminalId, topicId } = request;
-    this.#limit(siteId, terminalId, 'open');
+    this.#limit(request, 'open');
     if (!this.#rates.reticket.take(`${siteId}/${terminalId}`)) throw busy('this terminal');
     const nonce = this.#parsed(parseNonce(request.nonce), request);
     const headerBytes = Buffer.from(request.header, 'base64url');
@@ -298,7 +301,8 @@ class RegistryKeyService implements KeyService {
   }
 
   /** Before anything is looked up: a flood costs the service next to nothing. */
-  #limit(siteId: string, terminalId: string, kind: Kind): void {
+  #limit({ siteId, terminalId, method }: Named, kind: Kind): void {
+    if (!this.#rates.guesses.has(`${siteId}/${terminalId} ${method}`)) throw busy('this terminal');
     if (!this.#rates.site.take(siteId)) throw busy('this site');
     if (!this.#rates.terminal.take(`${siteId}/${terminalId} ${kind}`)) throw busy('this terminal');
   }
@@ -309,6 +313,7 @@ class RegistryKeyService implements KeyService {
   }
 
   #refused({ siteId, method, terminalId, topicId }: Named, check: Check): BusError {
+    this.#rates.guesses.take(`${siteId}/${terminalId} ${method}`);
     this.#audit.note({ siteId, method, terminalId, topicId, check });
     const unsaid = this.#refusals.say(`${siteId} ${check}`);
     if (unsaid !== undefined)

@@ -5,6 +5,7 @@
  * Ten thousand changed frames into links, control plane and key service; `npm run fuzz` sends as many as one likes.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { searchLab } from '../../attack/canaries.ts';
 import { startWorld, type World } from '../../attack/world.ts';
 import { fuzz } from '../../fuzz/fuzz.ts';
 
@@ -23,6 +24,14 @@ test('changed frames are refused and counted, or say the same; nothing falls ove
   expect(problems).toEqual([]);
   expect(frames).toBeGreaterThanOrEqual(10_000);
   expect(tallies.map(({ refused }) => Object.keys(refused).length > 0)).not.toContain(false);
+});
+
+test('after that, no file, log, page, answer or command line holds a payload or a secret that does not belong there', {
+  timeout: 120_000,
+}, async () => {
+  const { isHeld, answer } = await searchLab(world);
+  expect(isHeld, answer).toBe(true);
+  process.stdout.write(`${answer}\n`);
 });
 
 test('the victim’s messages have arrived, each once', { timeout: 90_000 }, async () => {

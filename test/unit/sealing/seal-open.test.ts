@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { zstdCompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { twoKeyCiphertext } from '../../../attack/two-key-gcm.ts';
 import {
   context,
   decodeSealed,
@@ -22,7 +23,6 @@ import {
   type TicketKit,
   ticketKit,
 } from '../../support/envelopes.ts';
-import { twoKeyCiphertext } from '../../support/two-key-gcm.ts';
 
 const refused = expect.objectContaining({ code: 'E_ENVELOPE_BAD', disposition: 'reject' });
 const expected = { customerId: ids.customer, topicId: ids.topic, originId: ids.origin };
