@@ -220,7 +220,8 @@ class Sidecar {
     this.#steps.enqueue('sync', async () => {
       await this.#fetch();
       await this.#renewCertificate();
-      if (this.#snapshot !== undefined && this.#site.areLinkUsersDue) await this.#apply(this.#snapshot);
+      if (this.#snapshot !== undefined && systemClock.wallMs() >= this.#site.linkUsersDueMs)
+        await this.#apply(this.#snapshot);
       await this.#registerTerminals();
       await this.#report();
     });

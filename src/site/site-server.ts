@@ -70,7 +70,8 @@ export class SiteServer {
   readonly #log: Logger;
   readonly #options: SiteServerOptions;
   readonly #abort = new AbortController();
-  #linkUsersDueMs = Number.POSITIVE_INFINITY;
+  /** when an apply issues the next token for a peer, milliseconds since 1970 */
+  linkUsersDueMs = Number.POSITIVE_INFINITY;
   readonly #connections = new Set<NatsConnection>();
   #server: RunningServer | undefined;
   #system: NatsConnection | undefined;
@@ -165,11 +166,6 @@ export class SiteServer {
     return this.#needWatch().onChange(listener);
   }
 
-  /** Whether the next apply would issue a new token for a peer. */
-  get areLinkUsersDue(): boolean {
-    return systemClock.wallMs() >= this.#linkUsersDueMs;
-  }
-
   /**
    * Makes a link this site dials start anew, for a leaf connection that has stopped trying. The others are not disturbed.
    * Nothing happens for a link the peer dials.
@@ -255,7 +251,7 @@ export class SiteServer {
       appRights(customer, app, (id) => ready.has(id)),
     );
     const linkUsers = await issueLinkUsers(this.#dir, sides, systemClock.wallMs(), this.#options.linkLifeMs);
-    this.#linkUsersDueMs = linkUsers.dueMs;
+    this.linkUsersDueMs = linkUsers.dueMs;
     const ofSnapshot = desiredAccounts(snapshot, (customerId) => scopes.get(customerId) ?? [], linkUsers.revocations);
     const desired = [...fence.fixed, ...fence.shut(ofSnapshot)];
     const changed = await accounts.push(system, desired);
