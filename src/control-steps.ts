@@ -18,6 +18,11 @@ export class ControlSteps {
     this.#log = log;
   }
 
+  /** As the last step found it. */
+  get isControlAway(): boolean {
+    return this.#isAway;
+  }
+
   /** Queues the work, once per name until it begins; a failure is logged, and the next look tries again. */
   enqueue(name: string, work: () => Promise<void>): void {
     if (this.#queued.has(name) || this.#signal.aborted) return;

@@ -27,6 +27,7 @@ import {
   type SiteDir,
   SiteServer,
 } from './site/index.ts';
+import { statusOfSite } from './status/index.ts';
 import {
   createTerminalMetrics,
   doLetterTask,
@@ -138,6 +139,7 @@ class Sidecar {
   #applied = -1;
   #applyResult: ApplyResult = { linkCredentials: [], apps: [], problems: [] };
   #lastReport: SiteReport | undefined;
+  #reportedAtMs = 0;
   #renewed = { version: -1, atMs: 0 };
 
   constructor(
@@ -186,7 +188,18 @@ class Sidecar {
       linksDown: this.linksDown(),
       sidecars: this.#seat?.roles ?? [],
       report: this.#lastReport,
+      view: this.#view(),
     };
+  }
+
+  /** What `mbus status` shows of this site, also without the control plane. */
+  #view(): ReturnType<typeof statusOfSite> | null {
+    const snapshot = this.#snapshot;
+    const report = this.#lastReport;
+    if (snapshot === undefined || report === undefined) return null;
+    const reportAgeMs = systemClock.monotonicMs() - this.#reportedAtMs;
+    const { busId } = this.#dir.file;
+    return statusOfSite({ busId, snapshot, report, reportAgeMs, isControlAway: this.#steps.isControlAway });
   }
 
   async start(): Promise<void> {
@@ -332,6 +345,7 @@ class Sidecar {
     showGroups(this.#metrics, this.#snapshot.customers, report.groups);
     const isNews = !isDeepStrictEqual(report.linkCredentials, this.#lastReport?.linkCredentials);
     this.#lastReport = report;
+    this.#reportedAtMs = systemClock.monotonicMs();
     const { version, traces, letterTasks } = await this.#needControl().call('site.report', report);
     await this.#answerTraces(traces);
     await this.#doLetterTasks(letterTasks);

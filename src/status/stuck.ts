@@ -80,6 +80,10 @@ function stuckSite(view: StatusView, site: StatusSite): Stuck[] {
   if (site.state === 'revoked') return [row('revoked', 'the site is revoked')];
   if (site.state === 'declared') return [];
   if (view.voiceOf(name) === 'unheard') return [row(...silence(view, site))];
+  if (report?.problems.some(({ code }) => code === 'E_CONTROL_AWAY'))
+    return [
+      row('key-service-away', 'the control plane does not answer it: it seals until its tickets end, then waits'),
+    ];
   if (report === null || report.applied === view.status.version) return [];
   const problems = report.problems.map(({ code, text }) => `${code}: ${text}`).slice(0, 1);
   const because = problems.length === 0 ? '' : `: ${problems[0]}`;

@@ -136,3 +136,16 @@ test('a terminal that is revoked', async () => {
   await publishSome(lab(), 'acme/exchange', 'trade.x', 5, new Ledger());
   expect(await lineOf('revoked', 'acme/trade@archive')).toContain('terminal virginia is revoked');
 });
+
+test('the control plane is away: a site says so itself, and that it goes on', async () => {
+  const url = lab().info.sites.tokyo?.metrics ?? '';
+  const own = async (): Promise<Stuck[]> =>
+    (await mbusJsonHere<{ stuck: Stuck[] }>(['status', '--sidecar', url])).stuck;
+  await labKill(lab().dir, 'control', undefined);
+  const isTold = async (): Promise<boolean> =>
+    (await own()).some(({ cause, name }) => cause === 'key-service-away' && name === 'tokyo');
+  await until('tokyo misses the control plane', isTold, withinMs);
+  expect((await mbusHere(['doctor', '--dir', lab().dir])).stdout).toContain('✗ control plane');
+  await labStart(lab().dir, 'control', undefined);
+  await until('tokyo hears it again', async () => !(await isTold()), withinMs);
+});

@@ -136,6 +136,13 @@ test('a configuration that is not yet applied', () => {
   ]);
 });
 
+test('a site that misses the control plane says so itself', () => {
+  const problems = [{ code: 'E_CONTROL_AWAY', text: 'the control plane does not answer this site' }];
+  const [[cause, text] = []] = stuck({ tokyo: { problems } });
+  expect(cause).toBe('key-service-away');
+  expect(text).toMatch(/^tokyo: the control plane does not answer it/);
+});
+
 test('a site that does not report is judged by what its neighbours hear', () => {
   const down = (reason: string) => [{ linkId: ids.frankfurtVirginia, state: 'down' as const, sinceMs: 8_000, reason }];
   const old = { reportAgeMs: 42_000 };
