@@ -51,6 +51,8 @@ export interface ControlOptions {
   /** a lab's: says how far ahead the key service's clock is; refused where others than this machine can connect */
   clockFile?: string | undefined;
   log: Logger;
+  /** how often to look whether the listeners' certificate is due, ms; default an hour */
+  certificateEveryMs?: number;
   /** how long to wait for a database that does not answer at start, ms */
   databaseWaitMs?: number;
 }
@@ -106,7 +108,7 @@ async function start(options: ControlOptions, lifecycle: Lifecycle): Promise<Run
   const registry = createMetrics({ replica: file.replicaId });
   const { parts, state } = await openParts({ ...options, dir }, file, createControlMetrics(registry), lifecycle);
   await serveRequests(parts, lifecycle);
-  await keepUp(parts, state, options.clockFile, lifecycle);
+  await keepUp(parts, state, options, lifecycle);
   const monitoring = await serveMonitoring(
     registry,
     monitoringOf(parts, state),
@@ -195,7 +197,12 @@ async function serveRequests(parts: Parts, lifecycle: Lifecycle): Promise<void> 
 }
 
 /** What goes on beside the requests: heartbeats, notices, revocations. */
-async function keepUp(parts: Parts, state: State, clockFile: string | undefined, lifecycle: Lifecycle): Promise<void> {
+async function keepUp(
+  parts: Parts,
+  state: State,
+  { clockFile, certificateEveryMs = 3_600_000 }: ControlOptions,
+  lifecycle: Lifecycle,
+): Promise<void> {
   const { db, url, self, nats, nc, keyVersions, clock, metrics, log } = parts;
   const revocations = new Revocations(parts);
   await revocations.follow();
@@ -222,6 +229,7 @@ async function keepUp(parts: Parts, state: State, clockFile: string | undefined,
     publishNotices({ url, nc, log, signal, onVersion }),
     keepKeys({ db, keyVersions, log, signal }),
     parts.witness.keep(signal),
+    nats.keepCertificate(certificateEveryMs, signal),
     clockFile === undefined ? undefined : clock.follow(clockFile, signal),
   ]);
   lifecycle.push('loops', async () => {

@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { type RequestOptions, request } from 'node:https';
 import { createServer, type Server, type Socket } from 'node:net';
 import { Transform } from 'node:stream';
+import { BusError } from '../errors.ts';
 import { splitAddress } from '../server/index.ts';
 import { addressOf, type Tunnels } from './tunnel.ts';
 
@@ -108,7 +109,8 @@ function unframing(answer: (payload: Buffer) => void): Transform {
     transform(chunk: Buffer, _, done) {
       rest = Buffer.concat([rest, chunk]);
       for (let frame = readFrame(rest); frame !== undefined; frame = readFrame(rest)) {
-        if (frame === 'bad') return done(new Error('a frame that is none'));
+        if (frame === 'bad')
+          return done(new BusError('E_CONTROL_AWAY', 'the replica sent a WebSocket frame that is none'));
         rest = rest.subarray(frame.bytes);
         if (frame.code === opcode.close) return void this.push(null);
         if (frame.code === opcode.ping) answer(frame.payload);

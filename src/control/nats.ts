@@ -94,6 +94,22 @@ export class ControlNats {
     if (this.isRunning) await this.#reload();
   }
 
+  /** Looks now and then whether the listeners' certificate is due; connections stay, new ones get the new one. */
+  async keepCertificate(everyMs: number, signal: AbortSignal): Promise<void> {
+    const { log } = this.#options;
+    while (!signal.aborted) {
+      await systemClock.sleep(everyMs, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      try {
+        if (!(await ensureCertificate(this.#options))) continue;
+        if (this.isRunning) await this.#reload();
+        log.info({ event: 'certificate.renewed' }, 'the certificate is renewed');
+      } catch (error) {
+        log.warn({ event: 'certificate.not-renewed', err: error }, errorText(error));
+      }
+    }
+  }
+
   /** Makes the server take a newer token of an account; connections it revokes are closed. */
   async updateAccount(jwt: string): Promise<void> {
     await this.#asSystem(async (system) => void (await systemRequest(system, () => '$SYS.REQ.CLAIMS.UPDATE', jwt)));
@@ -163,8 +179,8 @@ async function writeConfig({ dir, file, identity }: ControlNatsOptions, routes: 
   await writeFileAtomic(configPath(dir), text);
 }
 
-/** The listeners' certificate: names of every address somebody dials, renewed well before it ends. */
-async function ensureCertificate({ dir, file, identity }: ControlNatsOptions): Promise<void> {
+/** The listeners' certificate: names of every address somebody dials, renewed well before it ends. True: it is another one. */
+async function ensureCertificate({ dir, file, identity }: ControlNatsOptions): Promise<boolean> {
   const names = certificateNames([
     ...[file.listen, file.leafListen, file.clusterListen].map(dialledAddress),
     file.advertise,
@@ -174,13 +190,14 @@ async function ensureCertificate({ dir, file, identity }: ControlNatsOptions): P
   ]);
   await writeFileAtomic(join(dir, 'tls', 'ca.pem'), identity.ca.certPem, 0o644);
   const present = (await readFileIfThere(certPath(dir)))?.toString('utf8');
-  if (present && isStillGood(present, names)) return;
+  if (present && isStillGood(present, names)) return false;
   const keyPem = (await readFileIfThere(keyPath(dir)))?.toString('utf8');
   const commonName = `${controlCertificatePrefix}${file.replicaId}`;
   const csr = await createCsr({ commonName, ...(keyPem !== undefined && { keyPem }) });
   const certPem = issueCertificate({ ca: identity.ca, csrPem: csr.csrPem, commonName, names, days: certificateDays });
   await writeFileAtomic(keyPath(dir), csr.keyPem);
   await writeFileAtomic(certPath(dir), certPem, 0o644);
+  return true;
 }
 
 function isStillGood(certPem: string, names: string[]): boolean {

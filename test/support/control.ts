@@ -31,15 +31,21 @@ export interface TestControl extends RunningControl {
   clientOf(caller: CallerKey, clock?: Clock): ControlClient;
 }
 
+interface TestControlOptions {
+  hasWebsocket?: boolean;
+  masterKeyOf?: string;
+  certificateEveryMs?: number;
+}
+
 export async function startTestControl(
   dir: string,
   databaseUrl: string,
-  { hasWebsocket = false, masterKeyOf }: { hasWebsocket?: boolean; masterKeyOf?: string } = {},
+  { hasWebsocket = false, masterKeyOf, ...options }: TestControlOptions = {},
 ): Promise<TestControl> {
   const any = '127.0.0.1:0';
   await initControl({ dir, listen: any, leafListen: any, websocketListen: hasWebsocket ? any : undefined });
   if (masterKeyOf !== undefined) await copyFile(join(masterKeyOf, 'master.key'), join(dir, 'master.key'));
-  const control = await startControl({ dir, databaseUrl, log: silentLogger });
+  const control = await startControl({ dir, databaseUrl, log: silentLogger, ...options });
   const file = await readAdminFile(dir);
   if (!file.control) throw new Error('the admin file was not completed');
   const adminFile = { ...file, control: file.control };

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { attacks } from '../../../attack/catalogue.ts';
+import { lies } from '../../../attack/liars.ts';
 import { defences } from '../../../attack/without.ts';
 import { takeOut } from '../../../campaign/broken.ts';
 import { cliPage, errorsPage, securityPage } from '../../../docs/pages.ts';
@@ -30,8 +31,8 @@ test('docs/security.md names every case of the attack run, and no other', async 
   expect([...named].sort()).toEqual(attacks.map(({ id }) => id).sort());
 });
 
-test('every defence that can be left out is found in the source', async () => {
-  for (const [name, broken] of Object.entries(defences)) {
+test('every defence that can be left out, and every lie, is found in the source', async () => {
+  for (const [name, broken] of Object.entries({ ...defences, ...lies })) {
     const text = await readFile(join(root, broken.file), 'utf8');
     expect(takeOut(text, broken), name).not.toBe(text);
   }
