@@ -2,7 +2,7 @@
  * The sidecar's own connections into the accounts of its site, with a user made in memory for this process and in each
  * account the rights of the table; nothing of it touches a disk. They reconnect for ever, since the server may be restarted.
  */
-import { jwtAuthenticator, type NatsConnection } from '@nats-io/nats-core';
+import type { Authenticator, NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { readSnapshot } from '../api/index.ts';
 import { BusError, errorText } from '../errors.ts';
@@ -52,7 +52,7 @@ export async function openConnection(
     return await connect({
       servers: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
       name,
-      authenticator: jwtAuthenticator(jwt, user.getSeed()),
+      authenticator: proofOf(user, jwt),
       maxReconnectAttempts: -1,
       // the account may be on its way to the server
       ignoreAuthErrorAbort: options.endsWhenRefused !== true,
@@ -66,6 +66,14 @@ export async function openConnection(
   } catch (cause) {
     throw new BusError('E_SERVER_AWAY', `connection to account ${entry.account}: ${errorText(cause)}`, { cause });
   }
+}
+
+/** As the library's own for a token and a seed, which derives the key anew for each attempt. */
+function proofOf(user: KeyPair, jwt: string): Authenticator {
+  return (nonce = '') => {
+    const sig = Buffer.from(user.sign(Buffer.from(nonce))).toString('base64url');
+    return { jwt, nkey: user.getPublicKey(), sig };
+  };
 }
 
 function entryOf(dir: SiteDir, target: ConnectTarget, findLink: (linkId: string) => LinkSide): Entry {
