@@ -13,36 +13,35 @@ const forever = 253_402_300_799;
 const mostUsers = 200;
 
 export class Fence {
-  readonly #dir: SiteDir;
-  #users: string[];
+  readonly #users: readonly string[];
 
-  private constructor(dir: SiteDir, users: string[]) {
-    this.#dir = dir;
+  private constructor(users: readonly string[]) {
     this.#users = users;
   }
 
-  static async open(dir: SiteDir): Promise<Fence> {
-    return new Fence(dir, (await dir.readJson<string[]>(fileName)) ?? []);
-  }
-
-  /** Stored when this resolves; in force with the next push of accounts. */
-  async add(users: readonly string[]): Promise<void> {
-    this.#users = [...this.#users.filter((each) => !users.includes(each)), ...users].slice(-mostUsers);
-    await this.#dir.writeJson(fileName, this.#users);
+  /** With more users, stored when this resolves; in force with the next push of accounts. */
+  static async open(dir: SiteDir, more: readonly string[]): Promise<Fence> {
+    const known = (await dir.readJson<string[]>(fileName)) ?? [];
+    const users = [...known.filter((user) => !more.includes(user)), ...more].slice(-mostUsers);
+    if (more.length > 0) await dir.writeJson(fileName, users);
+    return new Fence(users);
   }
 
   /** The fixed accounts as they must be; none while nobody was shut out, for nats-server knows them as they began. */
   get fixed(): DesiredAccount[] {
-    return this.#users.length === 0 ? [] : this.shut(fixedAccounts);
+    return this.#users.length === 0 ? [] : this.#shut(fixedAccounts);
   }
 
-  /** The same accounts, closed to them. */
-  shut(accounts: readonly DesiredAccount[]): DesiredAccount[] {
-    if (this.#users.length === 0) return [...accounts];
+  /** The accounts of a snapshot and the fixed ones, closed to them. */
+  all(ofSnapshot: readonly DesiredAccount[]): DesiredAccount[] {
+    return [...this.fixed, ...this.#shut(ofSnapshot)];
+  }
+
+  #shut(accounts: readonly DesiredAccount[]): DesiredAccount[] {
     const users = Object.fromEntries(this.#users.map((user) => [user, forever]));
     return accounts.map(({ key, claims }) => ({
       key,
-      claims: { ...claims, revocations: { ...claims.revocations, ...users } },
+      claims: this.#users.length === 0 ? claims : { ...claims, revocations: { ...claims.revocations, ...users } },
     }));
   }
 }

@@ -105,8 +105,7 @@ export class SiteServer {
   /** Connects to the SYS account and works from here on; users of sidecars that worked before are shut out first. */
   async start(before: readonly string[] = []): Promise<void> {
     await this.open();
-    this.#fence = await Fence.open(this.#dir);
-    if (before.length > 0) await this.#fence.add(before);
+    this.#fence = await Fence.open(this.#dir, before);
     this.#accounts = new AccountStore(this.#dir, await this.#dir.key('operator', 'operator'));
     await this.#accounts.load();
     this.#system = await this.connect('SYS', { name: 'sidecar' });
@@ -244,7 +243,6 @@ export class SiteServer {
 
   async #apply(snapshot: Snapshot, isTopicReady: IsTopicReady): Promise<ApplyResult> {
     const [system, accounts, watch] = [this.#needSystem(), this.#needAccounts(), this.#needWatch()];
-    const fence = this.#fence ?? notStarted();
     const sides = linkSides(snapshot);
     const ready = await rememberReady(this.#dir, snapshot, isTopicReady);
     const scopes = await appScopes(this.#dir, snapshot, (customer, app) =>
@@ -253,7 +251,7 @@ export class SiteServer {
     const linkUsers = await issueLinkUsers(this.#dir, sides, systemClock.wallMs(), this.#options.linkLifeMs);
     this.linkUsersDueMs = linkUsers.dueMs;
     const ofSnapshot = desiredAccounts(snapshot, (customerId) => scopes.get(customerId) ?? [], linkUsers.revocations);
-    const desired = [...fence.fixed, ...fence.shut(ofSnapshot)];
+    const desired = (this.#fence ?? notStarted()).all(ofSnapshot);
     const changed = await accounts.push(system, desired);
     const problems = await this.#configure(snapshot, sides);
     problems.push(...(await this.#checkDurability(problems)));
