@@ -25,7 +25,7 @@ lame_duck_grace_period: "2s"
 lame_duck_duration: "30s"
 
 jetstream {
-  enabled: {{hasJetStream}}
+  enabled: true
   store_dir: {{storeDir}}
   # Streams carry their own quotas; this bound only stops nonsense.
   max_file_store: {{maxStoreBytes}}

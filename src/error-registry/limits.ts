@@ -15,6 +15,6 @@ export const limitsErrors = {
   E_DISK_FULL: {
     disposition: 'retry',
     summary: "The disk of a site's nats-server is full, or a write to it failed, and it stores nothing.",
-    remedy: 'Make room; the sidecar starts JetStream anew as soon as there is some, and nothing acknowledged is lost.',
+    remedy: 'Make room; the sidecar restarts nats-server as soon as there is some, and nothing acknowledged is lost.',
   },
 } as const satisfies Record<string, ErrorEntry>;

@@ -48,8 +48,6 @@ export interface SiteConfigOptions extends CommonOptions {
   /** largest application message, bytes */
   maxPayload: number;
   durability: 'process' | 'power';
-  /** false for a moment, to start it anew */
-  hasJetStream?: boolean;
   storeDir: string;
   /** bound of the sum of all streams' quotas, bytes */
   maxStoreBytes?: number;
@@ -77,7 +75,6 @@ export function renderSiteConfig(options: SiteConfigOptions): string {
     {
       ...commonValues(options),
       maxPayload: options.maxPayload + envelopeRoomBytes,
-      hasJetStream: options.hasJetStream ?? true,
       storeDir: options.storeDir,
       maxStoreBytes: options.maxStoreBytes ?? defaultStoreBytes,
       syncInterval: options.durability === 'power' ? 'always' : '2m',

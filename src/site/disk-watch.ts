@@ -1,9 +1,9 @@
 /**
  * Heals a nats-server whose disk was full. Such a server switches JetStream off, or a stream after a write that failed, and
  * does not come back by itself: publishers and consumers get no answer, and what was acknowledged stays on disk. Once there
- * is room again JetStream is started anew by two reloads, without a restart: links and connections stand.
+ * is room again it is restarted. Not JetStream alone, by reloads: see the site's restart.
  *
- *   well ──health says no, for a look or two──▶ full ──room again──▶ restart of JetStream ──▶ well
+ *   well ──health says no, for a look or two──▶ full ──room again──▶ restart ──▶ well
  */
 import { statfs } from 'node:fs/promises';
 import { errorText } from '../errors.ts';
@@ -13,8 +13,8 @@ export interface DiskWatchOptions {
   /** host:port of nats-server's monitoring */
   monitor: string;
   storeDir: string;
-  /** resolves when JetStream runs again */
-  restartJetStream: () => Promise<void>;
+  /** resolves when it runs again */
+  restart: () => Promise<void>;
   log: Logger;
 }
 
@@ -64,7 +64,7 @@ export class DiskWatch {
   }
 
   async #heal(illness: string): Promise<void> {
-    const { log, restartJetStream } = this.#options;
+    const { log, restart } = this.#options;
     this.#strikes = illness === '' ? 0 : this.#strikes + 1;
     if (this.#strikes < strikes) {
       if (illness === '') this.#problem = '';
@@ -73,8 +73,8 @@ export class DiskWatch {
     if (this.#problem === '') log.error({ event: 'disk.full', reason: illness }, 'nats-server stores nothing any more');
     this.#problem = `nats-server stores nothing: ${illness}`;
     if (!(await this.#hasRoom())) return;
-    log.info({ event: 'disk.room' }, 'there is room on the disk: JetStream is started anew');
-    await restartJetStream();
+    log.info({ event: 'disk.room' }, 'there is room on the disk: nats-server is restarted');
+    await restart();
     this.#strikes = 0;
   }
 

@@ -60,6 +60,15 @@ export async function startSiteServer(options: {
   return withLock(options.dir.at('nats/start.lock'), () => startOrAdopt(options));
 }
 
+/** Ends the site's server where it runs, and starts it: nobody can connect before its streams and consumers are back. */
+export async function restartSiteServer(options: Parameters<typeof startSiteServer>[0]): Promise<void> {
+  const { dir } = options;
+  await withLock(dir.at('nats/start.lock'), async () => {
+    await findRunning({ dir: dir.at('nats'), configPath: serverConfigPath(dir) })?.stop();
+    await startOrAdopt(options);
+  });
+}
+
 async function startOrAdopt(options: Parameters<typeof startSiteServer>[0]): Promise<RunningServer> {
   const { dir, log, signal } = options;
   const place = { dir: dir.at('nats'), configPath: serverConfigPath(dir) };
@@ -109,7 +118,7 @@ function serverConfigPath(dir: SiteDir): string {
 export async function writeServerConfig(
   dir: SiteDir,
   plan: ServerPlan,
-  { withoutControl = false, hasJetStream = true } = {},
+  { withoutControl = false } = {},
 ): Promise<string> {
   const controlCreds = await writeControlCreds(dir);
   const { operatorJwt, preload, systemAccount, controlAccount } = await fixedTokens(dir);
@@ -130,7 +139,6 @@ export async function writeServerConfig(
     tls: dir.tls,
     maxPayload: largestMessageBytes,
     durability: plan.durability,
-    hasJetStream,
     storeDir: dir.at('nats/store'),
     ...(dir.file.maxStoreBytes === undefined ? {} : { maxStoreBytes: dir.file.maxStoreBytes }),
     remotes: [...(controlUrls.length > 0 ? [control] : []), ...plan.remotes],

@@ -40,6 +40,7 @@ import {
   durabilityHere,
   readPlan,
   readStartSettings,
+  restartSiteServer,
   type ServerPlan,
   startSettingsOf,
   startSiteServer,
@@ -115,7 +116,7 @@ export class SiteServer {
     this.#diskWatch = new DiskWatch({
       monitor: this.#dir.file.monitor,
       storeDir: this.#dir.at('nats/store'),
-      restartJetStream: () => this.#restartJetStream(),
+      restart: () => this.#restartForStorage(),
       log: this.#log,
     });
     this.#diskWatch.start();
@@ -126,7 +127,7 @@ export class SiteServer {
     return this.#diskWatch?.problem ?? '';
   }
 
-  /** Told when JetStream was started anew: deliveries that were under way are lost. */
+  /** Told when nats-server was restarted for its storage: deliveries that were under way are lost. */
   onJetStreamRestart(listener: () => void): void {
     this.#onJetStreamRestart = listener;
   }
@@ -181,16 +182,19 @@ export class SiteServer {
     });
   }
 
-  /** Off and on by two reloads; a process that dies in between leaves it to the next apply, which loads it all. */
-  #restartJetStream(): Promise<void> {
+  /**
+   * By a restart of nats-server. JetStream that is switched on under living clients takes messages for a stream before that
+   * stream's consumers are back: it confirms them, finds nobody interested, and drops them.
+   */
+  #restartForStorage(): Promise<void> {
     return this.#inTurn(async () => {
-      const plan = await readPlan(this.#dir);
-      if (plan === undefined) return;
-      const running = { ...plan, ...(await readStartSettings(this.#dir)) };
+      const { signal } = this.#abort;
+      const { find } = this.#options;
+      this.#cancelWatch?.();
       this.#loaded = undefined;
-      await writeServerConfig(this.#dir, running, { hasJetStream: false });
-      await reloadServer(this.#needSystem());
-      await this.#load(running);
+      await restartSiteServer({ dir: this.#dir, log: this.#log, signal, ...(find ? { find } : {}) });
+      if (this.#server !== undefined) await this.#startServer();
+      await retryForever(() => this.#needSystem().flush(), { signal, firstMs: 50 });
       this.#onJetStreamRestart();
     });
   }

@@ -248,9 +248,9 @@ export class Terminal {
     this.#sessions.get(linkId)?.connectionChanged(isUp);
   }
 
-  /** JetStream was started anew under connections that stand. */
+  /** nats-server was restarted because it stored nothing any more. */
   storageRestarted(): void {
-    this.#readAgain('JetStream was started anew');
+    this.#readAgain('nats-server was restarted');
   }
 
   async stop(): Promise<void> {
