@@ -14,7 +14,7 @@ let down = async (): Promise<void> => undefined;
 
 beforeAll(async () => {
   ({ world, down } = await startWorld({ messages: 0, progress: () => undefined }));
-}, 120_000);
+}, 300_000);
 afterAll(() => down());
 
 test('changed frames are refused and counted, or say the same; nothing falls over, honest messages go on', {
