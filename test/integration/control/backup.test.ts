@@ -32,7 +32,11 @@ beforeAll(async () => {
   whole = join(root, 'bus.mbus');
 });
 
+/** stopped again at the end, where a test failed before it came to that */
+const started: { stop(): Promise<void> }[] = [];
+
 afterAll(async () => {
+  for (const each of started) await each.stop().catch(() => undefined);
   await postgres?.stop();
   await rm(root, { recursive: true, force: true });
 });
@@ -58,6 +62,7 @@ test('a bus comes back with its keys, its sites go on, and what came after the b
 }, async () => {
   const { url, db } = await postgres.createDatabase();
   const first = await startTestControl(join(root, 'first'), url);
+  started.push(first);
   await first.admin.call('bus.apply', { file: busOf('acme') });
   await first.admin.call('key.rotate', { customer: 'acme', topic: 'trade' });
   const site = await joinTestSite(first, 'tokyo');
