@@ -160,10 +160,12 @@ async function floodKeys(world: World): Promise<Outcome> {
   const calls = await osaka.calls('acme');
   const codes = new Map<string, number>();
   const guesses = 4_000;
+  // few enough for a slow machine to answer each in time
+  const atOnce = 50;
   const startMs = performance.now();
-  for (let sent = 0; sent < guesses; sent += 200) {
+  for (let sent = 0; sent < guesses; sent += atOnce) {
     const batch = await Promise.all(
-      Array.from({ length: 200 }, () => codeOf(calls.open(topicId, randomBytes(16), randomBytes(32)))),
+      Array.from({ length: atOnce }, () => codeOf(calls.open(topicId, randomBytes(16), randomBytes(32)))),
     );
     for (const code of batch) codes.set(code, (codes.get(code) ?? 0) + 1);
     if ((codes.get('E_KEY_BUSY') ?? 0) > 100) break;
@@ -171,11 +173,11 @@ async function floodKeys(world: World): Promise<Outcome> {
   const problems = codes.has('given') ? ['a guess was right'] : [];
   const asked = [...codes.values()].reduce((sum, count) => sum + count, 0);
   const perSecond = Math.round((asked * 1_000) / (performance.now() - startMs));
+  const told = [...codes].map(([code, count]) => `${count} ${code}`).join(', ');
   // wrong ones may come ten a second after the first two hundred
-  if (!codes.has('E_KEY_BUSY')) problems.push(`the limit was not met by ${asked} guesses at ${perSecond} a second`);
+  if (!codes.has('E_KEY_BUSY')) problems.push(`the limit was not met by ${told} at ${perSecond} a second`);
   const other = await codeOf((await tokyo.calls('acme')).ticket(topicId));
   if (other !== 'given') problems.push(`another terminal gets ${other}`);
-  const told = [...codes].map(([code, count]) => `${count} ${code}`).join(', ');
   return verdict(problems, `${told}; another terminal is served`);
 }
 
