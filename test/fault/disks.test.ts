@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { labCut, labKill, labRestore, labStart, labStatus } from '../../src/lab/index.ts';
 import { Ledger, logLines, metricOf, publishSome, startConsumer, useBus } from '../support/bus.ts';
+import { untilHandedOver } from '../support/reports.ts';
 import { until } from '../support/tcp.ts';
 import { diamond } from '../support/topologies.ts';
 
@@ -25,10 +26,6 @@ async function startSite(site: string): Promise<void> {
 async function report(site: string) {
   const { sites } = await labStatus(lab().dir);
   return sites.find(({ name }) => name === site)?.report;
-}
-
-async function outgoing(): Promise<number> {
-  return ((await report('a'))?.groups ?? []).reduce((sum, group) => sum + group.outgoing, 0);
 }
 
 const heldAt = (site: string): Promise<number> => metricOf(lab(), site, 'mbus_transit_used_bytes');
@@ -68,7 +65,7 @@ test('a transit disk put back to an older copy costs nothing', { timeout: 120_00
   await labRestore(lab().dir, link('t', 'b'));
   await startSite('t');
   expect(await ledger.settle()).toEqual({ lost: [], doubled: [], changed: [] });
-  await until('all is receipted', async () => (await outgoing()) === 0, 30_000);
+  await untilHandedOver(lab(), 'a');
   await consumer.stop();
   expect(ledger.verdict()).toEqual({ lost: [], doubled: [], changed: [] });
   await labRestore(lab().dir, link('a', 'u'));
@@ -80,7 +77,7 @@ test('a destination disk put back to an older copy is found out and told; what c
   const publish = async (count: number): Promise<Ledger> => {
     const ledger = new Ledger();
     await publishSome(lab(), 'acme/exchange', 'order.x', count, ledger);
-    await until('it is receipted', async () => (await outgoing()) === 0, 30_000);
+    await untilHandedOver(lab(), 'a');
     return ledger;
   };
   const kept = await publish(50);
@@ -127,7 +124,7 @@ test('a transit site deleted for good with envelopes inside: all arrives by anot
   process.stdout.write(
     `deleted transit: all arrived ${Math.round(performance.now() - startMs)} ms after another way was up\n`,
   );
-  await until('all is receipted', async () => (await outgoing()) === 0, 30_000);
+  await untilHandedOver(lab(), 'a');
   await consumer.stop();
   expect(ledger.verdict()).toEqual({ lost: [], doubled: [], changed: [] });
 });

@@ -12,6 +12,7 @@ import { labCut, labKill, labRestore, labStart, labStatus } from '../../../src/l
 import { silentLogger } from '../../../src/log.ts';
 import { startSidecar } from '../../../src/sidecar.ts';
 import { Ledger, publishSome, startConsumer, startPublisher, useBus } from '../../support/bus.ts';
+import { untilHandedOver } from '../../support/reports.ts';
 import { until } from '../../support/tcp.ts';
 
 const kibibyte = 1024;
@@ -43,29 +44,12 @@ customers:
 `);
 const link = { customer: 'acme', a: 'tokyo', b: 'frankfurt' };
 
-async function waiting(topic: string): Promise<{ outgoing: number; reason: string; ageMs: number }> {
+async function waiting(topic: string): Promise<{ outgoing: number; reason: string }> {
   const { sites, names } = await labStatus(lab().dir);
-  const tokyo = sites.find(({ name }) => name === 'tokyo');
-  const found = tokyo?.report?.groups.find(({ topicId }) => names[topicId]?.endsWith(topic));
-  const ageMs = tokyo?.reportAgeMs ?? Number.POSITIVE_INFINITY;
-  return { outgoing: found?.outgoing ?? Number.NaN, reason: found?.reason ?? '', ageMs };
+  const groups = sites.find(({ name }) => name === 'tokyo')?.report?.groups ?? [];
+  const found = groups.find(({ topicId }) => names[topicId]?.endsWith(topic));
+  return { outgoing: found?.outgoing ?? 0, reason: found?.reason ?? '' };
 }
-
-/** By a report that tokyo wrote after now: nothing waits there any more. */
-async function handedOver(topic: string): Promise<void> {
-  const sinceMs = performance.now();
-  await until(
-    `nothing of ${topic} waits at tokyo`,
-    async () => {
-      const { outgoing, ageMs } = await waiting(topic);
-      return outgoing === 0 && ageMs < performance.now() - sinceMs - gatheringMs;
-    },
-    20_000,
-  );
-}
-
-/** what a sidecar takes at most to gather its report */
-const gatheringMs = 1_000;
 
 /** What a site says of its streams that are nearly full. */
 async function nearlyFull(site: string): Promise<{ kind: string; heldBy: string }[]> {
@@ -107,7 +91,7 @@ test('a full group stream holds messages back at their origin, says why, and tak
   const consumer = await startConsumer(lab(), 'acme/book', 'order@book', ledger);
   expect(await ledger.settle()).toEqual({ lost: [], doubled: [], changed: [] });
   await consumer.stop();
-  await handedOver('order');
+  await untilHandedOver(lab(), 'tokyo', 'order@book');
 });
 
 test('a full capture stream refuses its publisher, drops nothing, and takes more once the far group has caught up', async () => {
@@ -149,7 +133,7 @@ test('a group that drops its oldest keeps the newest, and says how many it dropp
   const nc = await lab().connect('acme/exchange');
   for (let n = 0; n < count; n++) await jetstream(nc).publish('news.x', Buffer.alloc(2_000, n));
   await nc.close();
-  await handedOver('news');
+  await untilHandedOver(lab(), 'tokyo', 'news@wall');
   const far = await lab().connect('acme/wall');
   const consumer = await jetstream(far).consumers.get('news@wall', 'wall');
   const got: number[] = [];

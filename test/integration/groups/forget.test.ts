@@ -7,6 +7,7 @@ import { withControl } from '../../../cli/control-verb.ts';
 import { labCut, labKill, labRestore, labSilence, labStart, labStatus } from '../../../src/lab/index.ts';
 import { Ledger, publishSome, startConsumer, useBus } from '../../support/bus.ts';
 import { mbus } from '../../support/cli.ts';
+import { untilHandedOver } from '../../support/reports.ts';
 import { until } from '../../support/tcp.ts';
 import { fork } from '../../support/topologies.ts';
 
@@ -45,7 +46,7 @@ async function untilEastServes(group: string): Promise<void> {
 /** East stores what is published and then dies, before any of its receipts has come back. */
 async function dieWith(subject: string, count: number, ledger: Ledger): Promise<void> {
   const [topic = '', group = ''] = subject === 'job.b' ? ['job', 'job@work'] : ['rush', 'rush@fast'];
-  await until('east serves it', async () => (await groupAt('origin', group))?.outgoing === 0, 20_000);
+  await untilHandedOver(lab(), 'origin', group);
   const { dir } = lab();
   await labCut(dir, link('east', 'west'));
   const before = (await groupAt('east', group))?.pending ?? 0;
@@ -120,6 +121,6 @@ test('a group that says so gives a terminal up by itself, and loses nothing of w
   const consumer = await startConsumer(lab(), 'acme/west-worker', 'rush@fast', late);
   await publishSome(lab(), 'acme/feeder', 'rush.c', 10, late);
   expect(await late.settle(40_000)).toEqual({ lost: [], doubled: [], changed: [] });
-  await until('nothing is owed to east', async () => (await groupAt('origin', 'rush@fast'))?.outgoing === 0, 20_000);
+  await untilHandedOver(lab(), 'origin', 'rush@fast');
   await consumer.stop();
 });
