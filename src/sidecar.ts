@@ -21,8 +21,8 @@ import { missingStandbys, Seat } from './seat.ts';
 import { splitAddress } from './server/index.ts';
 import {
   type ApplyResult,
+  CertificateRenewal,
   createCertificateMetric,
-  isCertificateDue,
   openSiteDir,
   type SiteDir,
   SiteServer,
@@ -69,7 +69,6 @@ const maxHops = 256;
 /** keeps a report below the largest message of a server */
 const maxRoutes = 1_500;
 const maxSealedTickets = 2_000;
-const renewAgainMs = 3_600_000;
 /** no apply solves them: a setting that waits for a restart, a stream that must stay, lost messages, a way that is gone around */
 const lastingProblems: ReadonlySet<string> = new Set([
   'E_SERVER_RESTART',
@@ -134,13 +133,13 @@ class Sidecar {
   readonly #metrics: TerminalMetrics;
   readonly #terminals: Terminals;
   readonly #steps: ControlSteps;
+  readonly #certificate: CertificateRenewal;
   #control: ControlClient | undefined;
   #snapshot: Snapshot | undefined;
   #applied = -1;
   #applyResult: ApplyResult = { linkCredentials: [], apps: [], problems: [] };
   #lastReport: SiteReport | undefined;
   #reportedAtMs = 0;
-  #renewed = { version: -1, atMs: 0 };
 
   constructor(
     dir: SiteDir,
@@ -159,6 +158,7 @@ class Sidecar {
     createCertificateMetric(this.metricsRegistry, dir);
     this.#steps = new ControlSteps(lifecycle.signal, log);
     const control: Pick<ControlClient, 'call'> = { call: (...request) => this.#needControl().call(...request) };
+    this.#certificate = new CertificateRenewal({ dir, control, clock: systemClock, log });
     this.#terminals = new Terminals({ dir, site, control, transitMaxBytes, metrics: this.#metrics, log });
     seat?.registerMetrics(this.metricsRegistry);
   }
@@ -232,7 +232,8 @@ class Sidecar {
   #sync(): void {
     this.#steps.enqueue('sync', async () => {
       await this.#fetch();
-      await this.#renewCertificate();
+      if (this.#snapshot !== undefined && (await this.#certificate.renew(this.#snapshot)))
+        await this.#apply(this.#snapshot);
       if (this.#snapshot !== undefined && systemClock.wallMs() >= this.#site.linkUsersDueMs)
         await this.#apply(this.#snapshot);
       await this.#registerTerminals();
@@ -308,20 +309,6 @@ class Sidecar {
       this.#applied = -1;
     }
     if (this.#applied === -1) await this.#fetch();
-  }
-
-  /** Once per version and hour at most: names that the control plane does not give are not asked for again and again. */
-  async #renewCertificate(): Promise<void> {
-    const snapshot = this.#snapshot;
-    if (snapshot === undefined || !(await isCertificateDue(this.#dir, snapshot.site.dialledAs ?? []))) return;
-    const nowMs = systemClock.monotonicMs();
-    const { version, atMs } = this.#renewed;
-    if (version === snapshot.version && nowMs - atMs < renewAgainMs) return;
-    this.#renewed = { version: snapshot.version, atMs: nowMs };
-    const { certPem, caPem } = await this.#needControl().call('cert.renew', { csrPem: await this.#dir.csr() });
-    await this.#dir.storeCertificate(certPem, caPem);
-    await this.#apply(snapshot);
-    this.#log.info({ event: 'certificate.renewed' }, 'the certificate is renewed');
   }
 
   async #report(): Promise<void> {

@@ -1,6 +1,6 @@
 /** A site: its directory, its nats-server, accounts and links. The only door of this folder. */
 
-export { createCertificateMetric, isCertificateDue } from './certificate.ts';
+export { CertificateRenewal, createCertificateMetric } from './certificate.ts';
 export { type ConnectOptions, type ConnectTarget, openCustomer } from './connections.ts';
 export {
   type CreateSiteOptions,

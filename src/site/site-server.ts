@@ -163,7 +163,7 @@ export class SiteServer {
   }
 
   onLinkChange(listener: (linkId: string, isUp: boolean) => void): () => void {
-    return this.#needWatch().onChange(listener);
+    return (this.#watch ?? notStarted()).onChange(listener);
   }
 
   /**
@@ -246,7 +246,7 @@ export class SiteServer {
   }
 
   async #apply(snapshot: Snapshot, isTopicReady: IsTopicReady): Promise<ApplyResult> {
-    const [system, accounts, watch] = [this.#needSystem(), this.#needAccounts(), this.#needWatch()];
+    const [system, accounts, watch] = [this.#needSystem(), this.#accounts ?? notStarted(), this.#watch ?? notStarted()];
     const sides = linkSides(snapshot);
     const ready = await rememberReady(this.#dir, snapshot, isTopicReady);
     const scopes = await appScopes(this.#dir, snapshot, (customer, app) =>
@@ -388,14 +388,6 @@ export class SiteServer {
 
   #needSystem(): NatsConnection {
     return this.#system ?? notStarted();
-  }
-
-  #needAccounts(): AccountStore {
-    return this.#accounts ?? notStarted();
-  }
-
-  #needWatch(): LinkWatch {
-    return this.#watch ?? notStarted();
   }
 }
 
