@@ -123,6 +123,7 @@ test('a revoked terminal gets nothing within two seconds, others go on; register
   const { token } = await mbusJson<{ token: string }>(['terminal', 'token', ...path]);
   const site = join(lab().dir, 'sites', 'virginia');
   await mbusJson(['terminal', 'join', 'acme', '--dir', site], { env: { MBUS_TOKEN: token } });
+  await until('its application is let in again', () => isLetIn('acme/archiver'), 20_000);
   const consumer = await startConsumer(lab(), 'acme/archiver', 'trade@archive', archived);
   await until(
     'all of it comes',
