@@ -114,11 +114,18 @@ async function everythingSaid(world: World): Promise<Record<string, Buffer>> {
   };
 }
 
-async function filesIn(dir: string): Promise<string[]> {
-  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(dir.length + 1));
+/** Below a living server: a folder that goes while it is looked at held a batch that is stored elsewhere now. */
+async function filesIn(dir: string, below = ''): Promise<string[]> {
+  const entries = await readdir(join(dir, below), { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' && below !== '') return [];
+    throw error;
+  });
+  const found = entries.map(async (entry) => {
+    const path = join(below, entry.name);
+    if (entry.isDirectory()) return filesIn(dir, path);
+    return entry.isFile() ? [path] : [];
+  });
+  return (await Promise.all(found)).flat();
 }
 
 async function commandLines(): Promise<string> {
