@@ -26,6 +26,11 @@ const quietMs = 5_000;
 export class GroupWatch {
   readonly #groups = new Map<string, Watched>();
 
+  /** Forgets groups that are not among these. */
+  keep(groupIds: ReadonlySet<string>): void {
+    for (const groupId of this.#groups.keys()) if (!groupIds.has(groupId)) this.#groups.delete(groupId);
+  }
+
   take(groupId: string, info: Pick<ConsumerInfo, SampledField>, nowMs: number): GroupSigns {
     const acked = `${info.ack_floor.consumer_seq} ${info.ack_floor.stream_seq} ${info.ack_floor.last_active ?? ''}`;
     const watched = this.#groups.get(groupId) ?? { meter: new LoadMeter(nowMs), acked, owedSinceMs: nowMs };

@@ -233,6 +233,7 @@ export class Terminal {
     this.#customer = customer;
     this.#snapshot = snapshot;
     this.#routes.configure(customer);
+    this.groupWatch.keep(new Set(customer.topics.flatMap(({ groups }) => groups.map(({ id }) => id))));
     await this.#problems.attempt('transit', () => this.#carrying.configure(customer));
     await this.#links.configure((what, work) => this.#problems.attempt(what, work));
     await this.#configureTopics();

@@ -26,3 +26,12 @@ test('nothing acknowledged counts from the last acknowledgement, redeliveries or
   const acked = { ...again, num_ack_pending: 1, ack_floor: { consumer_seq: 3, stream_seq: 1, last_active: 5 } };
   expect(watch.take('g', acked, 9_000).notAckedMs).toBe(0);
 });
+
+test('a group that is gone is forgotten, another is not', () => {
+  const watch = new GroupWatch();
+  const owed = { ...durable, num_ack_pending: 1 };
+  for (const group of ['gone', 'stays']) watch.take(group, owed, 0);
+  watch.keep(new Set(['stays']));
+  expect(watch.take('stays', owed, 4_000).notAckedMs).toBe(4_000);
+  expect(watch.take('gone', owed, 4_000).notAckedMs).toBe(0);
+});
