@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The installed entry. Runs the TypeScript source where it stands beside this file (a checkout), else the built
-// program (the published package). A Node too old for both hands over to the `node` package's copy, when installed.
+// program (the published package). A Node too old for both hands over to the `node` package's copy: one of this
+// checkout, or one that was installed beside the published package.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import module from 'node:module';
@@ -9,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const [major, minor] = process.versions.node.split('.').map(Number);
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const isRecent = major > 22 || (major === 22 && minor >= 18);
-const bundledNode = here('../node_modules/node/bin/node');
+const bundledNode = ['../node_modules/node/bin/node', '../../../node/bin/node'].map(here).find(existsSync);
 
 if (isRecent) {
   // compiled code is kept between calls: half of a short command's time is reading its modules
@@ -20,13 +21,15 @@ if (isRecent) {
   process.exitCode = await program.run(process.argv);
   // A handle that somebody forgot to close must not keep a finished command alive.
   setTimeout(() => process.exit(), 3000).unref();
-} else if (existsSync(bundledNode)) {
+} else if (bundledNode !== undefined) {
   const child = spawn(bundledNode, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code) => {
     process.exitCode = code ?? 1;
   });
 } else {
-  process.stderr.write(`mbus: needs Node 22.18 or newer, this is ${process.versions.node}: install a newer Node\n`);
+  process.stderr.write(
+    `mbus: needs Node 22.18 or newer, this is ${process.versions.node}: install a newer one, or npm install node@24 beside it\n`,
+  );
   process.exitCode = 2;
 }

@@ -1,4 +1,4 @@
-/** `mbus site server`: starts a site's nats-server, without sidecar or control plane, and leaves it running. */
+/** `mbus site server`: starts a site's nats-server, without sidecar or control plane, and leaves it running; or ends it. */
 import type { Command } from 'commander';
 import { readEnv } from '../../src/config/env.ts';
 import { createLogger } from '../../src/log.ts';
@@ -8,6 +8,7 @@ import { printResult, talk } from '../output.ts';
 
 interface ServerOptions extends JsonOption {
   dir: string;
+  stop?: boolean;
 }
 
 export function addServer(site: Command): void {
@@ -15,12 +16,25 @@ export function addServer(site: Command): void {
     .command('server')
     .description("start a site's nats-server and leave it running; one that runs already is left alone")
     .addOption(siteDirOption())
+    .option('--stop', 'end it instead; refused while a sidecar runs, which would start it again')
     .addOption(jsonOption())
-    .addHelpText('after', exampleText(['mbus site server --dir /var/lib/mbus-site']))
-    .action(server);
+    .addHelpText(
+      'after',
+      exampleText(['mbus site server --dir /var/lib/mbus-site', 'mbus site server --dir /var/lib/mbus-site --stop']),
+    )
+    .action((options: ServerOptions) => (options.stop === true ? stop(options) : start(options)));
 }
 
-async function server({ dir, json }: ServerOptions): Promise<void> {
+async function stop({ dir, json }: ServerOptions): Promise<void> {
+  const { openSiteDir, stopSiteServer } = await import('../../src/site/index.ts');
+  const site = await openSiteDir(dir);
+  const wasRunning = await stopSiteServer(site);
+  printResult(json, { site: site.file.site, wasRunning }, () =>
+    wasRunning ? `nats-server of ${site.file.site} is stopped` : `nats-server of ${site.file.site} does not run`,
+  );
+}
+
+async function start({ dir, json }: ServerOptions): Promise<void> {
   const { openSiteDir, startSiteServer } = await import('../../src/site/index.ts');
   const site = await openSiteDir(dir);
   const { logLevel } = readEnv();

@@ -16,7 +16,7 @@ export type { LinkCredential } from './link-users.ts';
 export { type LinkSide, linkSides } from './links.ts';
 export type { SiteLock } from './lock.ts';
 export { deadStreamName, linkInbox, linkSubject, streamOfGroup } from './permissions.ts';
-export { startSiteServer } from './server-files.ts';
+export { startSiteServer, stopSiteServer } from './server-files.ts';
 export type { ControlInfo, SiteFile } from './site-file.ts';
 export type { SiteKey } from './site-key.ts';
 export { type ApplyResult, SiteServer, type SiteServerOptions } from './site-server.ts';

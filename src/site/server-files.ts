@@ -69,6 +69,20 @@ export async function restartSiteServer(options: Parameters<typeof startSiteServ
   });
 }
 
+/** Ends the site's server where it runs; answers whether it did. E_SIDECAR_RUNNING while a sidecar would start it again. */
+export async function stopSiteServer(dir: SiteDir): Promise<boolean> {
+  const lock = await dir.lock();
+  try {
+    return await withLock(dir.at('nats/start.lock'), async () => {
+      const running = findRunning({ dir: dir.at('nats'), configPath: serverConfigPath(dir) });
+      await running?.stop();
+      return running !== undefined;
+    });
+  } finally {
+    await lock.release();
+  }
+}
+
 async function startOrAdopt(options: Parameters<typeof startSiteServer>[0]): Promise<RunningServer> {
   const { dir, log, signal } = options;
   const place = { dir: dir.at('nats'), configPath: serverConfigPath(dir) };

@@ -80,4 +80,5 @@ test('the guide as it stands brings a message from tokyo to virginia', { timeout
   expect(JSON.parse(got)).toMatchObject({ subject: 'trade.eu', data: '{"price":100}' });
   expect(stdout).toMatch(/acme\/frankfurt-virginia +virginia +(up|degraded)/);
   expect(stdout).toMatch(/\d of \d checks are well/);
+  expect(stdout.match(/^nats-server of \w+ is stopped$/gm)).toHaveLength(3);
 });
