@@ -1,9 +1,10 @@
 /** `npm run sim -- --schedules N --seed S [--sweep] [--variant V] [--trace] [--json]`: see docs/simulation.md. */
-import { runProgram, wholeNumber } from '../demo/program.ts';
+import { runProgram, say, wholeNumber } from '../demo/program.ts';
 import { BusError } from '../src/errors.ts';
 import { type Summary, simulate, sweep } from './run.ts';
 import { isVariant, type Variant, variants } from './variants.ts';
 
+const everyMs = 5_000;
 const usage = `Usage: npm run sim -- [--schedules N | --sweep] [--seed S] [--trace] [--json] [--variant V]
 
 ${Object.entries(variants)
@@ -28,11 +29,28 @@ await runProgram({
     if (!isVariant(variant)) throw new BusError('E_USAGE', `--variant: use ${Object.keys(variants).join(', ')}`);
     const summary = values.sweep
       ? await sweep({ seed })
-      : await simulate({ schedules, seed, variant, isTraced, stopAtFirst: variant !== 'none' });
+      : await simulate({
+          schedules,
+          seed,
+          variant,
+          isTraced,
+          stopAtFirst: variant !== 'none',
+          ...(values.json ? {} : { onProgress: progressOf(schedules) }),
+        });
     process.stdout.write(values.json ? `${JSON.stringify({ variant, seed, ...summary })}\n` : textOf(summary, variant));
     return summary.findings.length > 0 ? 1 : 0;
   },
 });
+
+/** A line now and then. */
+function progressOf(schedules: number): (done: number, wrong: number) => void {
+  let nextMs = performance.now() + everyMs;
+  return (done, wrong) => {
+    if (performance.now() < nextMs) return;
+    nextMs = performance.now() + everyMs;
+    say(`${done} of ${schedules} schedules, ${wrong} violations`);
+  };
+}
 
 function textOf({ trace, findings, ...sums }: Summary, variant: Variant): string {
   const { schedules: run, distinct, events, messages, faults, mostHeld, hours, seconds } = sums;

@@ -15,6 +15,8 @@ export interface SimulationOptions {
   isShrunk?: boolean;
   /** no more schedules once something was found */
   stopAtFirst?: boolean;
+  /** told after every few schedules: how many are done, and how many of them went wrong */
+  onProgress?: (done: number, wrong: number) => void;
 }
 
 export interface Summary {
@@ -62,11 +64,19 @@ function crashPoints(process: string, steps: number): CrashPoint[] {
 
 /** Seeds `seed` to `seed + schedules - 1`. */
 export async function simulate(options: SimulationOptions): Promise<Summary> {
-  const { threads = availableParallelism(), stopAtFirst = false } = options;
+  const { threads = availableParallelism(), stopAtFirst = false, onProgress } = options;
   const beganMs = performance.now();
   const jobs = jobsOf(options);
   const results: JobResult[] = [];
-  const isOver = (): boolean => stopAtFirst && results.some(({ findings }) => findings.length > 0);
+  const isOver = (): boolean => {
+    const wrong = sumOf(results, ({ findings }) => findings.length);
+    if (results.length > 0)
+      onProgress?.(
+        sumOf(results, ({ hashes }) => hashes.length),
+        wrong,
+      );
+    return stopAtFirst && wrong > 0;
+  };
   await inThreads(jobs, results, isOver, threads);
   return summaryOf(results, (performance.now() - beganMs) / 1_000);
 }
@@ -104,7 +114,7 @@ function work(jobs: Job[], results: JobResult[], isOver: () => boolean): Promise
 }
 
 function summaryOf(results: readonly JobResult[], seconds: number): Summary {
-  const sum = (part: (result: JobResult) => number): number => results.reduce((all, each) => all + part(each), 0);
+  const sum = (part: (result: JobResult) => number): number => sumOf(results, part);
   const hashes = results.flatMap((result) => result.hashes);
   return {
     schedules: hashes.length,
@@ -118,4 +128,8 @@ function summaryOf(results: readonly JobResult[], seconds: number): Summary {
     findings: results.flatMap(({ findings }) => findings).sort((a, b) => a.seed - b.seed),
     trace: results.flatMap(({ trace }) => trace),
   };
+}
+
+function sumOf(results: readonly JobResult[], part: (result: JobResult) => number): number {
+  return results.reduce((all, each) => all + part(each), 0);
 }

@@ -10,13 +10,25 @@
 
 import { hashText } from './random.ts';
 
-interface Event {
+class Event implements Cancel {
   atMs: number;
   order: number;
-  process: Target;
-  label: number;
-  run: () => void;
-  isCancelled: boolean;
+  readonly process: Target;
+  readonly label: number;
+  readonly run: () => void;
+  isCancelled = false;
+
+  constructor(atMs: number, order: number, process: Target, label: number, run: () => void) {
+    this.atMs = atMs;
+    this.order = order;
+    this.process = process;
+    this.label = label;
+    this.run = run;
+  }
+
+  cancel(): void {
+    this.isCancelled = true;
+  }
 }
 
 /** Whose event it is; a function finds out when it happens. */
@@ -90,15 +102,11 @@ export class Scheduler {
     return this.#serial;
   }
 
-  at(delayMs: number, process: Target, label: number, run: () => void): Cancel & Event {
+  at(delayMs: number, process: Target, label: number, run: () => void): Cancel {
     this.#order += 1;
-    const event = { atMs: this.nowMs + delayMs, order: this.#order, process, label, run, isCancelled: false };
+    const event = new Event(this.nowMs + delayMs, this.#order, process, label, run);
     this.#push(event);
-    return Object.assign(event, {
-      cancel: () => {
-        event.isCancelled = true;
-      },
-    });
+    return event;
   }
 
   /** Runs the next event; false when there is none. */

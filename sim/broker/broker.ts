@@ -38,7 +38,8 @@ export class Account {
   forward: Forward | undefined;
   readonly #broker: Broker;
   readonly #api: Api;
-  readonly #listeners = new Set<Listener>();
+  /** by subject, in the order of their first listeners */
+  readonly #listeners = new Map<string, { isHit: (subject: string) => boolean; all: Listener[] }>();
 
   constructor(broker: Broker, streams: Map<string, Stream>, options: Omit<ApiOptions, 'streams' | 'consumerHooks'>) {
     this.#broker = broker;
@@ -54,12 +55,23 @@ export class Account {
   }
 
   listen(listener: Listener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    const { subject } = listener;
+    const here = this.#listeners.get(subject);
+    // who is told of a packet is settled when it comes: lists are replaced, never changed
+    this.#listeners.set(subject, { isHit: here?.isHit ?? matcher(subject), all: [...(here?.all ?? []), listener] });
+    return () => this.#forget(listener);
+  }
+
+  #forget(listener: Listener): void {
+    const here = this.#listeners.get(listener.subject);
+    if (here === undefined) return;
+    const all = here.all.filter((each) => each !== listener);
+    if (all.length === 0) this.#listeners.delete(listener.subject);
+    else this.#listeners.set(listener.subject, { ...here, all });
   }
 
   hasListener(subject: string): boolean {
-    for (const each of this.#listeners) if (matches(each.subject, subject)) return true;
+    for (const { isHit } of this.#listeners.values()) if (isHit(subject)) return true;
     return false;
   }
 
@@ -83,14 +95,13 @@ export class Account {
 
   /** To everybody here who listens to the subject. */
   deliver(subject: string, packet: Packet, isDirect = false): boolean {
-    let isHeard = false;
-    for (const each of [...this.#listeners]) {
-      if (!matches(each.subject, subject)) continue;
-      isHeard = true;
+    const told: Listener[] = [];
+    for (const { isHit, all } of this.#listeners.values()) if (isHit(subject)) told.push(...all);
+    for (const each of told) {
       this.#broker.tell('->', packet);
       each.receive(packet, isDirect);
     }
-    return isHeard;
+    return told.length > 0;
   }
 
   #request(packet: Packet): void {
@@ -102,7 +113,7 @@ export class Account {
 
   #store(packet: Packet): boolean {
     for (const stream of this.streams.values()) {
-      if (!stream.config.subjects.some((each) => matches(each, packet.subject))) continue;
+      if (!stream.config.subjects.some((each) => matcher(each)(packet.subject))) continue;
       const outcome = stream.publish(packet);
       if (outcome === null || packet.reply === '') return true;
       const ack = 'error' in outcome ? outcome : { stream: stream.name, seq: outcome.seq };
@@ -167,11 +178,20 @@ export class Broker {
   }
 }
 
-/** Subscription subjects of the bus: literal, or a wildcard as last token. */
-function matches(pattern: string, subject: string): boolean {
-  const last = pattern.charCodeAt(pattern.length - 1);
-  if (last === 0x3e) return subject.length >= pattern.length && subject.startsWith(pattern.slice(0, -1));
-  if (last !== 0x2a) return pattern === subject;
+const matchers = new Map<string, (subject: string) => boolean>();
+
+/** Tells subjects of a subscription: of the bus these are literal, or have a wildcard as last token. */
+function matcher(pattern: string): (subject: string) => boolean {
+  const known = matchers.get(pattern) ?? createMatcher(pattern);
+  matchers.set(pattern, known);
+  return known;
+}
+
+function createMatcher(pattern: string): (subject: string) => boolean {
+  const last = pattern.at(-1);
+  if (last !== '>' && last !== '*') return (subject) => subject === pattern;
   const prefix = pattern.slice(0, -1);
-  return subject.length > prefix.length && subject.startsWith(prefix) && !subject.includes('.', prefix.length);
+  const isBehind = (subject: string): boolean => subject.length > prefix.length && subject.startsWith(prefix);
+  if (last === '>') return isBehind;
+  return (subject) => isBehind(subject) && !subject.includes('.', prefix.length);
 }

@@ -94,7 +94,7 @@ export class SimConnection {
   publish(subject: string, data: Uint8Array | string = noBytes, options: PublishOptions = {}): void {
     if (this.#isClosed) throw new errors.ClosedConnectionError();
     const headers = options.headers?.encode() ?? null;
-    const bytes = typeof data === 'string' ? encoder.encode(data) : Uint8Array.from(data);
+    const bytes = typeof data === 'string' ? encoder.encode(data) : new Uint8Array(data);
     this.#send({ kind: 'publish', packet: { subject, reply: options.reply ?? '', headers, data: bytes } });
   }
 
