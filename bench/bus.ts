@@ -1,52 +1,48 @@
-/** The bus as a contender: a lab of two sites and one link, traffic sealed, published and consumed by an application. */
+/** The bus as a contender: a lab of two sites and one link, traffic sealed, published and consumed by applications. */
 import { readFile } from 'node:fs/promises';
-import { jetstream } from '@nats-io/jetstream';
 import { connect, credsAuthenticator, type NatsConnection } from '@nats-io/transport-node';
-import { BusError } from '../src/errors.ts';
-import { type LabInfo, labCut, labDown, labRestore, labUp } from '../src/lab/index.ts';
-import type { Route } from './measure.ts';
+import { say } from '../demo/program.ts';
+import { type LabInfo, labCut, labDown, labLinks, labRestore, labShape, labUp } from '../src/lab/index.ts';
+import type { Contender, RouteOptions } from './contender.ts';
+import { type NatsRoute, natsRoute, present } from './nats-route.ts';
 
-const group = 'far';
-const link = { customer: 'bench', a: 'near', b: 'far' };
+const customer = 'bench';
+const link = { customer, a: 'near', b: 'far' };
+const groupNames = ['far', 'far2', 'far3'];
 
-export interface BusPair {
-  route(topic: string): Promise<Route>;
-  /** takes and forgets what waits for the far group */
-  drain(topic: string, count: number): Promise<void>;
-  stop(): Promise<void>;
+export interface BusOptions {
+  dir: string;
+  topics: readonly RouteOptions[];
+  durability?: 'process' | 'power';
 }
 
-/** Both sites of the given durability class. */
-export async function startBus(
-  dir: string,
-  topics: string[],
-  progress: (line: string) => void,
-  durability: 'process' | 'power' = 'process',
-): Promise<BusPair> {
-  const lab = await labUp({ text: busFile(topics, durability), fileName: 'bench', dir, progress });
-  const [near, far] = [await connectApp(lab, 'bench/source'), await connectApp(lab, 'bench/sink')];
+export interface BusContender extends Contender {
+  lab: LabInfo;
+  route(options: RouteOptions): Promise<NatsRoute>;
+}
+
+/** Both sites of the given durability class, and compression of bodies as the bus chooses it by itself. */
+export async function startBus(options: BusOptions): Promise<BusContender> {
+  const { dir } = options;
+  const lab = await labUp({ text: busFile(options), fileName: 'bench', dir, progress: say });
+  const [near, far] = [await connectApp(lab, `${customer}/source`), await connectApp(lab, `${customer}/sink`)];
+  const cut = async (): Promise<void> => void (await labCut(dir, link));
+  const restore = async (): Promise<void> => void (await labRestore(dir, link));
   return {
-    route: async (topic) => ({
-      topic,
-      group,
-      near,
-      far,
-      hold: async () => {
-        await labCut(dir, link);
-      },
-      start: async () => {
-        await labRestore(dir, link);
-      },
-      close: async () => undefined,
-    }),
-    drain: async (topic, count) => {
-      const consumer = await jetstream(far).consumers.get(`${topic}@${group}`, group);
-      for (let taken = 0; taken < count; ) {
-        for await (const message of await consumer.fetch({ max_messages: 500, expires: 5_000 })) {
-          message.ack();
-          taken += 1;
-        }
-      }
+    name: 'bus',
+    lab,
+    route: async ({ topic, groups = 1 }) =>
+      natsRoute(
+        { topic, groups: groupNames.slice(0, groups), near, far },
+        { hold: cut, start: restore, close: async () => undefined },
+      ),
+    shape: async (shape) => void (await labShape(dir, link, shape)),
+    cut,
+    restore,
+    linkBytes: async () => {
+      const stats = (await labLinks(dir)).find((each) => each.link.includes(customer));
+      const { up, down } = present(stats, 'link in the lab').bytes;
+      return up + down;
     },
     stop: async () => {
       await Promise.allSettled([near.close(), far.close()]);
@@ -55,8 +51,8 @@ export async function startBus(
   };
 }
 
-function busFile(topics: string[], durability: 'process' | 'power'): string {
-  const groups = [{ name: group, terminals: ['far'] }];
+function busFile({ topics, durability = 'process' }: BusOptions): string {
+  const names = topics.map(({ topic }) => topic);
   return JSON.stringify({
     sites: [
       { name: 'near', mode: 'server', address: 'near.example.net:7422', durability },
@@ -64,22 +60,31 @@ function busFile(topics: string[], durability: 'process' | 'power'): string {
     ],
     customers: [
       {
-        name: link.customer,
+        name: customer,
         terminals: ['near', 'far'],
-        links: [{ between: ['near', 'far'], compress: 'never' }],
-        topics: topics.map((name) => ({ name, groups })),
+        links: [{ between: ['near', 'far'] }],
+        topics: topics.map(({ topic: name, groups = 1 }) => ({
+          name,
+          groups: groupNames.slice(0, groups).map((group) => ({ name: group, terminals: ['far'] })),
+        })),
         apps: [
-          { name: 'source', terminal: 'near', publish: topics },
-          { name: 'sink', terminal: 'far', consume: topics.map((topic) => `${topic}@${group}`) },
+          { name: 'source', terminal: 'near', publish: names },
+          {
+            name: 'sink',
+            terminal: 'far',
+            consume: topics.flatMap(({ topic, groups = 1 }) =>
+              groupNames.slice(0, groups).map((group) => `${topic}@${group}`),
+            ),
+          },
         ],
       },
     ],
   });
 }
 
-async function connectApp(lab: LabInfo, app: string): Promise<NatsConnection> {
-  const access = lab.apps[app];
-  if (!access) throw new BusError('E_INTERNAL', `the lab has no application ${app}`);
-  const authenticator = credsAuthenticator(await readFile(access.creds));
-  return connect({ servers: access.nats, authenticator, maxReconnectAttempts: -1, name: app });
+/** An application of a lab: `customer/app`. */
+export async function connectApp(lab: LabInfo, app: string): Promise<NatsConnection> {
+  const { nats, creds } = present(lab.apps[app], `application ${app}`);
+  const authenticator = credsAuthenticator(await readFile(creds));
+  return connect({ servers: nats, authenticator, maxReconnectAttempts: -1, name: app });
 }

@@ -9,11 +9,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jetstream } from '@nats-io/jetstream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { runProgram, say } from '../demo/program.ts';
 import { columns } from '../demo/report.ts';
 import { errorText } from '../src/errors.ts';
-import { type BusPair, startBus } from './bus.ts';
+import { type BusContender, startBus } from './bus.ts';
+import type { Route } from './contender.ts';
+import { randomLoad } from './loads.ts';
 import { measure } from './measure.ts';
 
 const messageBytes = 128;
@@ -64,8 +66,8 @@ async function compare(sizes: Sizes): Promise<{ rows: Row[]; wrong: number }> {
   const dir = await mkdtemp(join(tmpdir(), 'mbus-durability-'));
   const releases: (() => Promise<void>)[] = [() => rm(dir, { recursive: true, force: true })];
   try {
-    const start = async (durability: 'process' | 'power'): Promise<BusPair> => {
-      const bus = await startBus(join(dir, durability), ['load'], say, durability);
+    const start = async (durability: 'process' | 'power'): Promise<BusContender> => {
+      const bus = await startBus({ dir: join(dir, durability), topics: [{ topic: 'load' }], durability });
       releases.push(() => bus.stop());
       return bus;
     };
@@ -84,17 +86,16 @@ async function compare(sizes: Sizes): Promise<{ rows: Row[]; wrong: number }> {
   }
 }
 
-async function measureOne(bus: BusPair, sizes: Sizes): Promise<Rates & { wrong: number }> {
-  const route = await bus.route('load');
-  const { messagesPerSecond: hop, wrong } = await measure(route, messageBytes, sizes.hop);
+async function measureOne(bus: BusContender, sizes: Sizes): Promise<Rates & { wrong: number }> {
+  const { messagesPerSecond: hop, wrong } = await measure(bus, randomLoad(messageBytes, sizes.hop), { topic: 'load' });
+  const route = await bus.route({ topic: 'load' });
   // the far group's backlog of what follows is of no interest
   await route.hold();
   const publish = async (count: number, window: number): Promise<number> => {
-    const js = jetstream(route.near);
     const startMs = performance.now();
     let next = 0;
     const lane = async (): Promise<void> => {
-      while (next++ < count) await js.publish('load', 'x'.repeat(messageBytes), { timeout: 30_000 });
+      while (next++ < count) await route.publish(Buffer.alloc(messageBytes));
     };
     await Promise.all(Array.from({ length: window }, lane));
     return (count * 1_000) / (performance.now() - startMs);
@@ -102,8 +103,18 @@ async function measureOne(bus: BusPair, sizes: Sizes): Promise<Rates & { wrong: 
   const single = await publish(sizes.single, 1);
   const windowed = await publish(sizes.windowed, publishWindow);
   await route.start();
-  await bus.drain('load', sizes.single + sizes.windowed);
+  await drain(route, sizes.single + sizes.windowed);
   return { single, windowed, hop, wrong };
+}
+
+/** Takes and forgets what waits for the far group. */
+async function drain(route: Route, count: number): Promise<void> {
+  let taken = 0;
+  const end = await route.listen(() => {
+    taken += 1;
+  });
+  while (taken < count) await delay(20);
+  await end();
 }
 
 function rowOf(kind: Kind, rounds: readonly [Rates, Rates][]): Row {
