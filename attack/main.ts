@@ -1,44 +1,26 @@
 /**
  * Every attack of docs/security.md against a living lab with a victim's traffic in it, one line each.
  *
- *   npm run attack -- [--only T1,L3] [--without DEFENCE] [--messages N] [--json]
+ *   npm run attack -- [--only T1,L3] [--without DEFENCE | --prove] [--messages N] [--json]
  *
  * Talk goes to stderr, the result to stdout. Exit code 0: everything held; 1: something is broken or was not tried; 2: usage.
- * With --without the source is copied without one defence, and the cases that lean on it must come out broken: then 0.
+ * With --without the source is copied without one defence, and the cases that lean on it must come out broken: then 0. With
+ * --prove that is done for each defence in turn.
  */
-import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { buildBroken } from '../campaign/broken.ts';
-import { BusError, errorText } from '../src/errors.ts';
+import { errorText } from '../src/errors.ts';
 import type { Attack, Outcome } from './attack.ts';
 import { attacks } from './catalogue.ts';
-import type { VictimReport } from './victim.ts';
+import { failedText, prove, type Result, type Row, runWithout } from './prove.ts';
 import { type DefenceName, defences } from './without.ts';
 import { startWorld, type World } from './world.ts';
-
-const failedText = 'the attempt itself failed:';
-
-interface Row {
-  id: string;
-  attempt: string;
-  answer: string;
-  result: 'held' | 'broken' | 'not yet';
-  ms: number;
-}
-
-interface Result {
-  rows: Row[];
-  victim: VictimReport;
-}
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       only: { type: 'string' },
       without: { type: 'string' },
+      prove: { type: 'boolean', default: false },
       messages: { type: 'string', default: '500' },
       json: { type: 'boolean', default: false },
     },
@@ -56,11 +38,8 @@ async function main(): Promise<number> {
     process.stderr.write(`no case ${unknown.join(', ')}: ${attacks.map(({ id }) => id).join(', ')}\n`);
     return 2;
   }
-  if (without !== undefined)
-    return runWithout(
-      without,
-      chosen.map(({ id }) => id),
-    );
+  if (values.prove) return prove(chosen, json);
+  if (without !== undefined) return (await runWithout(without, chosen)).isFound ? 0 : 1;
   const result = await run(chosen, Number(values.messages), json);
   if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
   return isHeld(result) ? 0 : 1;
@@ -109,38 +88,6 @@ async function tryOne(world: World, { id, attempt, run: work }: Attack): Promise
 
 function isHeld({ rows, victim }: Result): boolean {
   return rows.every(({ result }) => result === 'held') && victim.lost + victim.doubled + victim.foreign === 0;
-}
-
-/** The same cases against a build without the defence: 0 when every one of them is broken there, by what came back. */
-async function runWithout(name: DefenceName, ids: readonly string[]): Promise<number> {
-  const dir = await mkdtemp(join(tmpdir(), 'mbus-without-'));
-  try {
-    process.stderr.write(`without ${name}: ${defences[name].what}\n`);
-    await buildBroken(dir, defences[name]);
-    const { rows, victim } = await childResult([join(dir, 'attack/main.ts'), '--only', ids.join(','), '--json']);
-    const isHarmed = victim.lost + victim.doubled + victim.foreign > 0;
-    const missed = rows.filter(
-      ({ result, answer }) => !isHarmed && (result !== 'broken' || answer.startsWith(failedText)),
-    );
-    for (const { id, result, answer } of rows) process.stdout.write(`${id.padEnd(4)} ${result.padEnd(8)} ${answer}\n`);
-    const told = missed.length === 0 ? 'found, as it must be' : `NOT found by ${missed.map(({ id }) => id).join(', ')}`;
-    process.stdout.write(`without ${name}: ${told}\n`);
-    return missed.length === 0 ? 0 : 1;
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
-}
-
-/** What a run in a process of its own printed; a run that could not start is an error, not a broken case. */
-async function childResult(args: string[]): Promise<Result> {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let text = '';
-  child.stdout.on('data', (bytes: Buffer) => {
-    text += bytes.toString('utf8');
-  });
-  await new Promise((resolve) => child.once('close', resolve));
-  if (text === '') throw new BusError('E_INTERNAL', 'the run without the defence did not come to an end');
-  return JSON.parse(text) as Result;
 }
 
 process.exitCode = await main().catch((error: unknown) => {
