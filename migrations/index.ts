@@ -19,6 +19,7 @@ import * as forgotten from './0013-forgotten.ts';
 import * as orderedTopics from './0014-ordered-topics.ts';
 import * as sidecars from './0015-sidecars.ts';
 import * as customerLimits from './0016-customer-limits.ts';
+import * as appTls from './0017-app-tls.ts';
 
 /** By name, in the order they run. */
 export const migrations: Record<string, Migration> = {
@@ -38,4 +39,5 @@ export const migrations: Record<string, Migration> = {
   '0014-ordered-topics': orderedTopics,
   '0015-sidecars': sidecars,
   '0016-customer-limits': customerLimits,
+  '0017-app-tls': appTls,
 };

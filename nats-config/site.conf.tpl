@@ -24,6 +24,8 @@ ping_max: 3
 lame_duck_grace_period: "2s"
 lame_duck_duration: "30s"
 
+{{> appTls}}
+
 jetstream {
   enabled: true
   store_dir: {{storeDir}}

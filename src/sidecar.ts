@@ -22,7 +22,7 @@ import { splitAddress } from './server/index.ts';
 import {
   type ApplyResult,
   CertificateRenewal,
-  createCertificateMetric,
+  createCertificateMetrics,
   openSiteDir,
   type SiteDir,
   SiteServer,
@@ -80,6 +80,7 @@ const lastingProblems: ReadonlySet<string> = new Set([
   'E_QUARANTINED',
   'E_TERMINAL_FORGOTTEN',
   'E_NO_STANDBY',
+  'E_APP_CERTIFICATE',
 ]);
 
 /** Resolves when the site's server is reached and the daemon works, or stands by; E_SITE_DIR E_SIDECAR_RUNNING E_NATS_SERVER_… */
@@ -155,7 +156,7 @@ class Sidecar {
     this.#log = log;
     this.metricsRegistry = createMetrics({ site: dir.file.site });
     this.#metrics = createTerminalMetrics(this.metricsRegistry);
-    createCertificateMetric(this.metricsRegistry, dir);
+    createCertificateMetrics(this.metricsRegistry, dir);
     this.#steps = new ControlSteps(lifecycle.signal, log);
     const control: Pick<ControlClient, 'call'> = { call: (...request) => this.#needControl().call(...request) };
     this.#certificate = new CertificateRenewal({ dir, control, clock: systemClock, log });
@@ -231,6 +232,7 @@ class Sidecar {
   /** One piece of work after the other: fetch, apply, register, report. */
   #sync(): void {
     this.#steps.enqueue('sync', async () => {
+      if (await this.#site.appTls.hasNews(this.#snapshot?.site.tls)) await this.#applyUnfinished(true);
       await this.#fetch();
       if (this.#snapshot !== undefined && (await this.#certificate.renew(this.#snapshot)))
         await this.#apply(this.#snapshot);
@@ -266,11 +268,11 @@ class Sidecar {
     }
   }
 
-  /** What did not work the last time is done again; that takes no control plane. */
-  async #applyUnfinished(): Promise<void> {
+  /** What is due, or did not work the last time, is done again; that takes no control plane. */
+  async #applyUnfinished(isDue = this.#hindrances().length > 0): Promise<void> {
     const snapshot = this.#snapshot;
     if (snapshot === undefined) return;
-    if (this.#hindrances().length > 0 || this.#applied !== snapshot.version) await this.#apply(snapshot);
+    if (isDue || this.#applied !== snapshot.version) await this.#apply(snapshot);
   }
 
   async #readCached(): Promise<Snapshot | undefined> {

@@ -38,20 +38,21 @@ export function addContext(app: Command): void {
 async function context(path: string, options: ContextOptions): Promise<void> {
   const { siteDir, inboxPrefix, contextDir, json } = options;
   const { customer, name } = customerName('app', path);
-  const { openSiteDir } = await import('../../src/site/index.ts');
+  const { appAccess, openSiteDir } = await import('../../src/site/index.ts');
   const site = await openSiteDir(siteDir);
   const creds = resolve(site.credsPath(customer, name));
   await readFile(creds).catch((cause: unknown) => {
     throw new BusError('E_UNKNOWN_NOUN', `this site has no credential for app ${path}`, { cause });
   });
-  const url = `nats://${site.file.listen.replace(/^0\.0\.0\.0:/, '127.0.0.1:')}`;
+  const { url, caFile: ca } = await appAccess(site);
   const description = `${path} at ${site.file.site}`;
   const file = join(contextDir ?? join(dirname(readEnv().configDir), 'nats', 'context'), `${customer}-${name}.json`);
-  const text = { description, url, creds, ...(inboxPrefix !== undefined && { inbox_prefix: inboxPrefix }) };
+  const tls = ca !== undefined && { ca };
+  const text = { description, url, creds, ...tls, ...(inboxPrefix !== undefined && { inbox_prefix: inboxPrefix }) };
   await writeFileAtomic(file, `${JSON.stringify(text, null, 2)}\n`);
   printResult(
     json,
-    { context: `${customer}-${name}`, file, url, creds },
+    { context: `${customer}-${name}`, file, url, creds, ...tls },
     () => `${file}\nuse it: nats --context ${customer}-${name} …`,
   );
 }

@@ -29,15 +29,13 @@ export function addCreds(app: Command): void {
 
 async function creds(path: string, { siteDir, out, json }: CredsOptions): Promise<void> {
   const { customer, name } = customerName('app', path);
-  const { openSiteDir } = await import('../../src/site/index.ts');
+  const { appAccess, openSiteDir } = await import('../../src/site/index.ts');
   const site = await openSiteDir(siteDir);
   const target = out ?? `${name}.creds`;
   await writeSecretFile(target, await readCreds(site.credsPath(customer, name), path));
-  printResult(
-    json,
-    { app: path, site: site.file.site, creds: target, nats: `nats://${site.file.listen}` },
-    () => target,
-  );
+  const { url, caFile: ca } = await appAccess(site);
+  const result = { app: path, site: site.file.site, creds: target, nats: url, ...(ca !== undefined && { ca }) };
+  printResult(json, result, () => target);
 }
 
 async function readCreds(file: string, app: string): Promise<Buffer> {

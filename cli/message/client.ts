@@ -15,6 +15,7 @@ import { controlDir, usage } from '../options.ts';
 export interface AppOptions {
   server?: string;
   creds?: string;
+  ca?: string;
   dir?: string;
   app?: string;
   inboxPrefix?: string;
@@ -24,6 +25,7 @@ export function withAppOptions(verb: Command): Command {
   return verb
     .option('--server <url>', "URL of the site's nats-server")
     .option('--creds <file>', "the app's .creds file")
+    .option('--ca <file>', 'where the server shows a certificate that this machine does not trust: its CA')
     .option('--dir <dir>', "instead of both: a lab's or a site's directory, together with --app (default: MBUS_DIR)")
     .option('--app <customer/app>', 'which app to be')
     .option('--inbox-prefix <prefix>', 'where the customer has isolateApps: the prefix printed with the credential');
@@ -32,6 +34,8 @@ export function withAppOptions(verb: Command): Command {
 interface Place {
   server: string;
   credsFile: string;
+  /** whose certificates to trust */
+  caFile?: string;
 }
 
 /** Connects, runs `work`, closes. E_SERVER_AWAY, E_APP_REFUSED. */
@@ -54,7 +58,10 @@ export async function untilRefused(nc: NatsConnection): Promise<never> {
   throw new BusError('E_SERVER_AWAY', 'the connection to nats-server was closed');
 }
 
-async function connectApp({ server, credsFile }: Place, inboxPrefix: string | undefined): Promise<NatsConnection> {
+async function connectApp(
+  { server, credsFile, caFile }: Place,
+  inboxPrefix: string | undefined,
+): Promise<NatsConnection> {
   const { connect, credsAuthenticator, errors } = await import('@nats-io/transport-node');
   const creds = await readBytes(credsFile);
   try {
@@ -62,6 +69,7 @@ async function connectApp({ server, credsFile }: Place, inboxPrefix: string | un
       servers: server,
       authenticator: credsAuthenticator(creds),
       name: 'mbus',
+      ...(caFile !== undefined && { tls: { caFile } }),
       ...(inboxPrefix !== undefined && { inboxPrefix }),
     });
   } catch (cause) {
@@ -72,20 +80,23 @@ async function connectApp({ server, credsFile }: Place, inboxPrefix: string | un
   }
 }
 
-async function findPlace({ server, creds, dir, app }: AppOptions): Promise<Place> {
-  if (server !== undefined && creds !== undefined) return { server, credsFile: creds };
+async function findPlace({ server, creds, ca, dir, app }: AppOptions): Promise<Place> {
+  const trusted = ca !== undefined && { caFile: ca };
+  if (server !== undefined && creds !== undefined) return { server, credsFile: creds, ...trusted };
   if (app === undefined) throw usage('give --server and --creds, or --dir of a lab or a site and --app');
   const root = controlDir({ dir });
   const place = existsSync(join(root, 'lab.json')) ? await findInLab(root, app) : await findInSite(root, app);
-  if (existsSync(place.credsFile)) return { server: server ?? place.server, credsFile: creds ?? place.credsFile };
+  if (existsSync(place.credsFile))
+    return { ...place, server: server ?? place.server, credsFile: creds ?? place.credsFile, ...trusted };
   throw new BusError('E_UNKNOWN_NOUN', `there is no credential for app ${printable(app)} in ${root}`);
 }
 
 async function findInSite(dir: string, app: string): Promise<Place> {
   const { customer, name } = customerName('app', app);
-  const { openSiteDir } = await import('../../src/site/index.ts');
+  const { appAccess, openSiteDir } = await import('../../src/site/index.ts');
   const site = await openSiteDir(dir);
-  return { server: `nats://${site.file.listen}`, credsFile: site.credsPath(customer, name) };
+  const { url, caFile } = await appAccess(site);
+  return { server: url, credsFile: site.credsPath(customer, name), ...(caFile !== undefined && { caFile }) };
 }
 
 async function findInLab(dir: string, app: string): Promise<Place> {

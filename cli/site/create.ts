@@ -5,8 +5,16 @@ import { addSite } from '../../src/config/edit.ts';
 import { type ControlOptions, controlVerb, editBus } from '../control-verb.ts';
 import { hostPort, proxyUrl, wholeNumber } from '../options.ts';
 
+interface TlsOptions {
+  tlsName?: string[];
+  tlsCert?: string;
+  tlsKey?: string;
+  tlsCa?: string;
+}
+
 interface CreateOptions
   extends ControlOptions,
+    TlsOptions,
     Partial<Pick<SiteSpec, 'address' | 'websocket' | 'proxy' | 'maxPayload' | 'durability' | 'transit' | 'sidecars'>> {
   mode: SiteSpec['mode'];
 }
@@ -36,10 +44,21 @@ export function addCreate(site: Command): void {
       "processes that share its sidecar's work: one active, the others stand by",
       wholeNumber(1),
     )
+    .option('--tls-name <host...>', 'applications connect over TLS, by these hosts: with a certificate of the bus')
+    .option('--tls-cert <file>', "the same with your own certificate: its path on the site's machine")
+    .option('--tls-key <file>', 'and its private key')
+    .option('--tls-ca <file>', 'and the CA that applications must trust, where they do not know it')
     .option('--transit', 'client mode: carry envelopes of others between its links')
     .action(create);
 }
 
-async function create(name: string, { dir, json, ...fields }: CreateOptions): Promise<void> {
-  await editBus({ dir, json }, (bus) => addSite(bus, { name, ...fields }));
+async function create(name: string, options: CreateOptions): Promise<void> {
+  const { dir, json, tlsName, tlsCert, tlsKey, tlsCa, ...fields } = options;
+  const tls = {
+    ...(tlsName !== undefined && { names: tlsName }),
+    ...(tlsCert !== undefined && { cert: tlsCert }),
+    ...(tlsKey !== undefined && { key: tlsKey }),
+    ...(tlsCa !== undefined && { ca: tlsCa }),
+  };
+  await editBus({ dir, json }, (bus) => addSite(bus, { name, ...fields, ...(Object.keys(tls).length > 0 && { tls }) }));
 }

@@ -4,7 +4,7 @@
  * Ids are UUIDs; on the wire between sites they are their 16 bytes. Keys are base64url without padding.
  */
 import { z } from 'zod';
-import { durabilities } from '../config/bus-file.ts';
+import { appTlsSchema, durabilities } from '../config/bus-file.ts';
 
 const id = z.uuid();
 
@@ -29,6 +29,8 @@ export const snapshotSchema = z.strictObject({
     durability: z.enum(durabilities),
     /** processes that share the sidecar's work, one where it is absent */
     sidecars: z.number().int().optional(),
+    /** of the port where applications connect */
+    tls: appTlsSchema.optional(),
   }),
   control: z.strictObject({
     /** host:port of every control leaf listener */

@@ -24,6 +24,20 @@ const count = z
 
 const mebibyte = 1024 * 1024;
 
+const hostName = z.string().regex(/^([A-Za-z0-9_.-]+|[0-9a-fA-F:]+)$/, 'use a host name or an address');
+const absolutePath = z.string().regex(/^\/[^\u0000-\u001f]+$/, 'use an absolute path');
+
+/** TLS of the port where a site's applications connect: the bus's CA for these names, or files of the site's machine. */
+export const appTlsSchema = z.strictObject({
+  /** hosts that applications dial: the certificate is of the bus's own CA and names them */
+  names: z.array(hostName).min(1).optional(),
+  /** PEM files of the operator: certificate with its chain, and private key */
+  cert: absolutePath.optional(),
+  key: absolutePath.optional(),
+  /** whose certificates applications must trust, where that is nobody they know already */
+  ca: absolutePath.optional(),
+});
+
 /** What a site may be told about power cuts. */
 export const durabilities = ['auto', 'process', 'power'] as const;
 
@@ -44,6 +58,8 @@ export const siteSchema = z.strictObject({
   transit: z.boolean().default(false),
   /** processes that share the work of its sidecar: one is active, the others stand by */
   sidecars: z.number().int().min(1).max(3).default(1),
+  /** applications connect over TLS, and no other way */
+  tls: appTlsSchema.optional(),
 });
 
 export const linkSchema = z.strictObject({
@@ -133,6 +149,7 @@ export const busFileSchema = z.strictObject({
 
 export type BusFile = z.output<typeof busFileSchema>;
 export type SiteSpec = z.output<typeof siteSchema>;
+export type AppTls = z.output<typeof appTlsSchema>;
 export type CustomerSpec = z.output<typeof customerSchema>;
 export type LinkSpec = z.output<typeof linkSchema>;
 export type TopicSpec = z.output<typeof topicSchema>;

@@ -85,6 +85,8 @@ function checkNouns(bus: LooseNode): Problem[] {
 function checkSite(site: LooseNode): Problem[] {
   const name = printable(site.text('name') ?? '?');
   const hasAddress = site.get('address').value !== undefined;
+  const tls = checkTls(site.get('tls'));
+  if (tls.length > 0) return tls;
   const ports = [...checkPort(site, 'address'), ...checkPort(site, 'websocket'), ...checkPort(site, 'proxy')];
   if (ports.length > 0) return ports;
   if (site.text('mode') === 'server' && !hasAddress) {
@@ -103,4 +105,16 @@ function checkSite(site: LooseNode): Problem[] {
     return [{ path: websocket.path, text: `site ${name} has mode client, which takes no links over WebSocket either` }];
   }
   return [];
+}
+
+/** Either a certificate of the bus or one of the operator. */
+function checkTls(tls: LooseNode): Problem[] {
+  if (typeof tls.value !== 'object' || tls.value === null) return [];
+  const [hasNames, hasCert, hasKey] = ['names', 'cert', 'key'].map((key) => tls.get(key).value !== undefined);
+  if (hasNames ? !hasCert && !hasKey : hasCert && hasKey) {
+    if (!hasNames || tls.get('ca').value === undefined) return [];
+  }
+  return [
+    { path: tls.path, text: 'takes either names (a certificate of the bus) or cert and key (and ca) of your own' },
+  ];
 }

@@ -1,9 +1,10 @@
 /** What is wrong at a site, seen from its own machine: files, certificate, disk, nats-server, sidecar, way to the control plane. */
 import { get } from 'node:http';
 import { z } from 'zod';
+import { readSnapshot } from '../api/index.ts';
 import { isBusError } from '../errors.ts';
 import { isNewEnough, minimumVersion, splitAddress } from '../server/index.ts';
-import { openSiteDir, type SiteDir } from '../site/index.ts';
+import { appCertificateSoonMs, openSiteDir, type SiteDir } from '../site/index.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
 import { checkCertificateFile, checkDisk, checkPermissions, renewalMissedMs } from './machine.ts';
 
@@ -16,6 +17,7 @@ export async function examineSite(path: string): Promise<Finding[]> {
   const parts = await Promise.all([
     checkPermissions(dir.path),
     checkCertificateFile(dir.tls.certFile, subject, { warnBeforeMs: renewalMissedMs, remedy: rejoin }),
+    checkAppCertificate(dir),
     checkDisk(dir.path, subject),
     checkServer(dir),
     checkSidecar(dir),
@@ -23,6 +25,16 @@ export async function examineSite(path: string): Promise<Finding[]> {
     checkSnapshot(dir),
   ]);
   return parts.flat();
+}
+
+/** What applications are shown, where the operator's files are declared. */
+async function checkAppCertificate(dir: SiteDir): Promise<Finding[]> {
+  const stored = await dir.readSnapshot();
+  const tls = stored === undefined ? undefined : readSnapshot(stored, dir.file.control.signKey).site.tls;
+  if (tls?.cert === undefined) return [];
+  const remedy = `Renew it and put certificate and key in ${tls.cert} and ${tls.key ?? ''}: the sidecar takes them over.`;
+  const subject = `${dir.file.site}, applications`;
+  return checkCertificateFile(dir.at('tls/app/cert.pem'), subject, { warnBeforeMs: appCertificateSoonMs, remedy });
 }
 
 async function checkServer({ file, path }: SiteDir): Promise<Finding[]> {

@@ -69,6 +69,12 @@ export const siteErrors = {
     summary: 'A certificate is not acceptable.',
     remedy: "Renew the certificate, and check the machine's clock.",
   },
+  E_APP_CERTIFICATE: {
+    disposition: 'park',
+    summary: 'The certificate that a site shows its applications is no good, or ends soon.',
+    remedy:
+      'Put good files where the site’s `tls` says: they are taken within seconds, and the last good ones serve meanwhile.',
+  },
   E_CSR: {
     disposition: 'reject',
     summary: 'A certificate request is not acceptable.',

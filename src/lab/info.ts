@@ -1,6 +1,6 @@
 /** Where the parts of a lab are, for who uses it: what `mbus lab up --json` prints. */
 import { join } from 'node:path';
-import type { BusFile } from '../config/bus-file.ts';
+import type { AppTls, BusFile } from '../config/bus-file.ts';
 import { monitorOf, portsOf, seatsOf } from './parts.ts';
 import { type LabState, siteDir } from './state.ts';
 
@@ -14,14 +14,18 @@ export interface SiteInfo {
 export interface LabInfo {
   /** by site: URL of its nats-server, and of its sidecar's Prometheus page */
   sites: Record<string, SiteInfo>;
-  /** by `customer/app`: URL and credentials file that any NATS client takes */
-  apps: Record<string, { nats: string; creds: string }>;
+  /** by `customer/app`: URL and credentials file that any NATS client takes, and the CA it must trust where that is needed */
+  apps: Record<string, { nats: string; creds: string; ca?: string }>;
   /** monitoring of the control plane */
   console: string;
 }
 
 export function labInfo(dir: string, state: LabState, file: BusFile): LabInfo {
-  const nats = (site: string): string => `nats://127.0.0.1:${portsOf(state, site).client}`;
+  const tlsOf = (site: string): AppTls | undefined => file.sites.find(({ name }) => name === site)?.tls;
+  const scheme = (site: string): string => (tlsOf(site) === undefined ? 'nats' : 'tls');
+  const nats = (site: string): string => `${scheme(site)}://127.0.0.1:${portsOf(state, site).client}`;
+  const caOf = (site: string): string | undefined =>
+    tlsOf(site)?.names === undefined ? tlsOf(site)?.ca : join(siteDir(dir, site), 'tls/ca.pem');
   const sites = file.sites.map(({ name }): [string, SiteInfo] => {
     const [metrics = '', ...standbys] = seatsOf(state, name).map(
       (seat) => `http://127.0.0.1:${monitorOf(state, name, seat)}/metrics`,
@@ -31,7 +35,11 @@ export function labInfo(dir: string, state: LabState, file: BusFile): LabInfo {
   const apps = file.customers.flatMap((customer) =>
     customer.apps.map(({ name, terminal }) => [
       `${customer.name}/${name}`,
-      { nats: nats(terminal), creds: join(siteDir(dir, terminal), 'apps', customer.name, `${name}.creds`) },
+      {
+        nats: nats(terminal),
+        creds: join(siteDir(dir, terminal), 'apps', customer.name, `${name}.creds`),
+        ...(caOf(terminal) !== undefined && { ca: caOf(terminal) }),
+      },
     ]),
   );
   return {

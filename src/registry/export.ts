@@ -19,7 +19,7 @@ export async function exportBusFile(db: Registry): Promise<BusFile> {
   const sites = await listSites(db);
   const content = await readContent(db);
   return {
-    sites: sites.map(({ name, mode, address, websocket, proxy, maxPayload, durability, transit, sidecars }) => ({
+    sites: sites.map(({ name, mode, address, websocket, proxy, maxPayload, durability, transit, sidecars, tls }) => ({
       name,
       mode,
       ...(address !== null && { address }),
@@ -29,6 +29,7 @@ export async function exportBusFile(db: Registry): Promise<BusFile> {
       durability,
       transit,
       sidecars,
+      ...(tls !== null && { tls }),
     })),
     customers: (await listCustomers(db)).map(
       (customer): CustomerSpec => ({

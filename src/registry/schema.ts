@@ -43,6 +43,8 @@ export interface SitesTable {
   transit: boolean;
   /** processes that share the work of its sidecar */
   sidecars: number;
+  /** AppTls as JSON */
+  tls: string | null;
   /** Ed25519 public key that signs the site's requests, null until it joined */
   request_key: string | null;
   /** NATS user public key of its control link */

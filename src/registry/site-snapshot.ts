@@ -44,6 +44,7 @@ export async function buildSnapshot(db: Registry, siteId: string, control: Contr
         maxPayload: site.maxPayload,
         durability: site.durability,
         ...(site.sidecars > 1 && { sidecars: site.sidecars }),
+        ...(site.tls !== null && { tls: site.tls }),
       },
       control: { leafUrls: bus.replicaSet.split(' ').filter(Boolean), ...control },
       customers: await customersOf(trx, site),
@@ -140,14 +141,16 @@ function linkUrl({ via, transport }: Link, acceptor: Site | undefined): string {
   return address === '' ? '' : `wss://${address}`;
 }
 
-/** Hosts other sites dial this one by: its addresses, and what links go through on their way to it. Its certificate names them. */
+/** Hosts this site is dialled by: its addresses, what links go through on their way to it, and where it asks for that what applications use. Its certificate names them. */
 export async function dialledNames(db: Registry, site: Site): Promise<string[]> {
   const terminals = new Map((await listTerminals(db)).map((terminal) => [terminal.id, terminal]));
   const vias = (await listLinks(db)).flatMap((link) => {
     const [a, b] = [terminals.get(link.a), terminals.get(link.b)];
     return a && b && orderEnds(a, b).acceptor.siteId === site.id ? [link.via] : [];
   });
-  return certificateNames([site.address, site.websocket, ...vias]).sort();
+  return [
+    ...new Set([...certificateNames([site.address, site.websocket, ...vias]), ...(site.tls?.names ?? [])]),
+  ].sort();
 }
 
 /** A client-mode end dials; between two servers the site whose name sorts first does. */

@@ -1,6 +1,6 @@
 /** Sites: LANs of the bus, and the keys a site joined with. */
 import { type Selectable, sql } from 'kysely';
-import type { SiteSpec } from '../config/bus-file.ts';
+import { type AppTls, appTlsSchema, type SiteSpec } from '../config/bus-file.ts';
 import type { Registry } from './connection.ts';
 import type { SitesTable } from './schema.ts';
 import { type Removals, type SyncResult, syncRows } from './sync.ts';
@@ -16,6 +16,7 @@ export interface Site {
   durability: SitesTable['durability'];
   transit: boolean;
   sidecars: number;
+  tls: AppTls | null;
   requestKey: string | null;
   controlUser: string | null;
   isRevoked: boolean;
@@ -32,6 +33,7 @@ const columns = [
   'durability',
   'transit',
   'sidecars',
+  'tls',
   'request_key',
   'control_user',
   'revoked_at',
@@ -82,7 +84,7 @@ export async function syncSites(trx: Registry, removals: Removals, specs: readon
     rowKey: (row) => row.name,
     specs,
     specKey: (spec) => spec.name,
-    values: ({ name, mode, address, websocket, proxy, maxPayload, durability, transit, sidecars }) => ({
+    values: ({ name, mode, address, websocket, proxy, maxPayload, durability, transit, sidecars, tls }) => ({
       name,
       mode,
       address: address ?? null,
@@ -92,6 +94,7 @@ export async function syncSites(trx: Registry, removals: Removals, specs: readon
       durability,
       transit,
       sidecars,
+      tls: tls === undefined ? null : JSON.stringify(appTlsSchema.parse(tls)),
     }),
     remove: async (ids) => void (await trx.deleteFrom('sites').where('id', 'in', ids).execute()),
     insert: async (values) =>
@@ -112,6 +115,7 @@ function toSite(row: Selectable<Pick<SitesTable, (typeof columns)[number]>>): Si
     durability: row.durability,
     transit: row.transit,
     sidecars: row.sidecars,
+    tls: row.tls === null ? null : appTlsSchema.parse(JSON.parse(row.tls)),
     requestKey: row.request_key,
     controlUser: row.control_user,
     isRevoked: row.revoked_at !== null,

@@ -13,6 +13,8 @@ export interface TlsFiles {
   caFile: string;
 }
 
+export type CertificatePair = Pick<TlsFiles, 'certFile' | 'keyFile'>;
+
 interface CommonOptions {
   serverName: string;
   /** host:port of the client listener */
@@ -51,6 +53,8 @@ export interface SiteConfigOptions extends CommonOptions {
   storeDir: string;
   /** bound of the sum of all streams' quotas, bytes */
   maxStoreBytes?: number;
+  /** what applications are shown, the first to whom no name fits; none: no TLS */
+  certificates?: CertificatePair[];
   remotes: LeafRemote[];
 }
 
@@ -83,6 +87,7 @@ export function renderSiteConfig(options: SiteConfigOptions): string {
     {
       leafListener: options.leafListen === undefined ? '' : leafListener(options.leafListen, options.tls),
       websocketListener: websocketListener(options),
+      appTls: appTls(options.certificates ?? []),
     },
   );
 }
@@ -121,6 +126,12 @@ function leafListener(leafListen: string, tls: TlsFiles): string {
 function websocketListener({ websocketListen, tls }: { websocketListen?: string | undefined; tls: TlsFiles }): string {
   if (websocketListen === undefined) return '';
   return fillTemplate(readTemplate('websocket-listener'), { websocketListen, ...tlsValues(tls) }).trimEnd();
+}
+
+function appTls(certificates: readonly CertificatePair[]): string {
+  if (certificates.length === 0) return '';
+  const certs = certificates.map(({ certFile, keyFile }) => ({ cert_file: certFile, key_file: keyFile }));
+  return fillTemplate(readTemplate('app-tls'), { certs }).trimEnd();
 }
 
 function remoteValue(remote: LeafRemote, tls: TlsFiles): ConfigValue {

@@ -79,7 +79,7 @@ export interface AppAccess {
   caFile?: string;
 }
 
-/** E_CERTIFICATE, E_SNAPSHOT when what lies in the site's directory is damaged. */
+/** E_CERTIFICATE when what lies in the site's directory is damaged. */
 export async function appAccess(dir: SiteDir): Promise<AppAccess> {
   const { host, port } = splitAddress(dir.file.listen);
   const here = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;

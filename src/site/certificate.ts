@@ -49,17 +49,25 @@ async function isCertificateDue(dir: SiteDir, hosts: readonly string[], nowMs = 
   return notAfterMs - nowMs < renewBeforeMs || !hosts.every((host) => known.has(bare(host)));
 }
 
-/** A series that says when it ends, read anew each time it is asked for. */
-export function createCertificateMetric(registry: Registry, dir: SiteDir): void {
-  new Gauge({
-    name: 'mbus_certificate_expires_seconds',
-    help: "When the site's certificate ends, seconds since 1970",
-    registers: [registry],
-    async collect() {
-      const certPem = (await readFileIfThere(dir.tls.certFile))?.toString('utf8');
-      this.set(certPem === undefined ? 0 : readCertificate(certPem).notAfterMs / 1000);
-    },
-  });
+/** Series that say when certificates end, read anew each time they are asked for; 0 where there is none. */
+export function createCertificateMetrics(registry: Registry, dir: SiteDir): void {
+  const gauge = (name: string, help: string, file: string): void => {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      async collect() {
+        const certPem = (await readFileIfThere(file))?.toString('utf8');
+        this.set(certPem === undefined ? 0 : readCertificate(certPem).notAfterMs / 1000);
+      },
+    });
+  };
+  gauge('mbus_certificate_expires_seconds', "When the site's certificate ends, seconds since 1970", dir.tls.certFile);
+  gauge(
+    'mbus_app_certificate_expires_seconds',
+    "When the operator's certificate for applications ends, seconds since 1970; 0: there is none",
+    dir.at('tls/app/cert.pem'),
+  );
 }
 
 /** IPv6 is written in more than one way: `::1` is `0:0:0:0:0:0:0:1` in a certificate. */

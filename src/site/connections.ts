@@ -9,6 +9,7 @@ import { BusError, errorText } from '../errors.ts';
 import { redialEvery } from '../nats/index.ts';
 import { splitAddress } from '../server/index.ts';
 import { createKey, encodeUserJwt, type KeyPair, type Rights } from '../trust/index.ts';
+import { localTls } from './app-tls.ts';
 import { openSiteDir, type SiteDir } from './dir.ts';
 import { customerAccount, type LinkSide } from './links.ts';
 import { connectionTypes, controlInbox, controlRights, fullRights, linkInbox, linkRights } from './permissions.ts';
@@ -48,6 +49,7 @@ export async function openConnection(
   const claims = { name, rights: entry.rights, connections: connectionTypes.sidecar };
   const jwt = await encodeUserJwt(claims, user.getPublicKey(), await dir.key(entry.account, 'account'));
   const { host, port } = splitAddress(dir.file.listen);
+  const redial = redialEvery(100, 100);
   try {
     return await connect({
       servers: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
@@ -56,7 +58,8 @@ export async function openConnection(
       maxReconnectAttempts: -1,
       // the account may be on its way to the server
       ignoreAuthErrorAbort: options.endsWhenRefused !== true,
-      ...redialEvery(100, 100),
+      ...redial,
+      ...localTls(dir, redial),
       pingInterval: 10_000,
       maxPingOut: 2,
       timeout: options.timeoutMs ?? 20_000,

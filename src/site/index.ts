@@ -1,6 +1,7 @@
 /** A site: its directory, its nats-server, accounts and links. The only door of this folder. */
 
-export { CertificateRenewal, createCertificateMetric } from './certificate.ts';
+export { type AppAccess, appAccess, appCertificateSoonMs } from './app-tls.ts';
+export { CertificateRenewal, createCertificateMetrics } from './certificate.ts';
 export { type ConnectOptions, type ConnectTarget, openCustomer } from './connections.ts';
 export {
   type CreateSiteOptions,

@@ -2,9 +2,11 @@
  * What nats-server is started with: the fixed part (operator token, SYS, CTL, BUS) and the plan the last apply left behind
  * (remotes, limits). Whoever starts the server, sidecar or an outside runner, renders the same configuration from them.
  */
+import { readFileSync } from 'node:fs';
 import { BusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import {
+  type CertificatePair,
   ensureServer,
   type FindOptions,
   findRunning,
@@ -41,6 +43,8 @@ export interface ServerPlan {
   /** proxy of the site as the bus declares it */
   proxy?: string | undefined;
   remotes: LeafRemote[];
+  /** of the port where applications connect: none without TLS */
+  certificates?: CertificatePair[];
 }
 
 /** Settings the server takes at its start only. */
@@ -105,6 +109,16 @@ export function storePlan(dir: SiteDir, plan: ServerPlan): Promise<void> {
   return dir.writeJson(planFile, plan);
 }
 
+/** Whether the server asks who connects here for TLS, by the plan it is given; at once, for who is about to dial. */
+export function asksForTls(dir: SiteDir): boolean {
+  try {
+    const plan = JSON.parse(readFileSync(dir.at(planFile), 'utf8')) as ServerPlan;
+    return (plan.certificates ?? []).length > 0;
+  } catch {
+    return false;
+  }
+}
+
 /** What the server that runs was started with. */
 export async function readStartSettings(dir: SiteDir): Promise<StartSettings> {
   return startSettingsOf((await dir.readJson<StartSettings>(startFile)) ?? barePlan(dir));
@@ -151,6 +165,7 @@ export async function writeServerConfig(
     preload,
     resolverDir: dir.at('nats/jwt'),
     tls: dir.tls,
+    certificates: plan.certificates ?? [],
     maxPayload: largestMessageBytes,
     durability: plan.durability,
     storeDir: dir.at('nats/store'),

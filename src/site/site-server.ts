@@ -25,6 +25,7 @@ import { createKey, formatCreds, readFileIfThere, writeFileAtomic } from '../tru
 import { inTurns } from '../turns.ts';
 import { AccountStore } from './account-store.ts';
 import { desiredAccounts } from './accounts.ts';
+import { AppTlsFiles } from './app-tls.ts';
 import { appScopes, writeAppCreds } from './apps.ts';
 import { type ConnectOptions, type ConnectTarget, openConnection } from './connections.ts';
 import type { SiteDir } from './dir.ts';
@@ -67,6 +68,7 @@ export interface ApplyResult {
 }
 
 export class SiteServer {
+  readonly appTls: AppTlsFiles;
   readonly #dir: SiteDir;
   readonly #log: Logger;
   readonly #options: SiteServerOptions;
@@ -93,6 +95,7 @@ export class SiteServer {
 
   constructor(options: SiteServerOptions) {
     this.#dir = options.dir;
+    this.appTls = new AppTlsFiles(options.dir);
     this.#log = options.log;
     this.#options = options;
   }
@@ -279,6 +282,7 @@ export class SiteServer {
     if ((await readFileIfThere(tls.caFile))?.toString('utf8') !== snapshot.control.caPem) {
       await writeFileAtomic(tls.caFile, snapshot.control.caPem, 0o644);
     }
+    const appTls = await this.appTls.take(snapshot.site.tls);
     const wanted: ServerPlan = {
       hasLeafListener: snapshot.site.mode === 'server',
       hasWebsocketListener: snapshot.site.websocket !== undefined,
@@ -286,11 +290,13 @@ export class SiteServer {
       controlUrls: snapshot.control.leafUrls,
       proxy: snapshot.site.proxy,
       remotes: await this.#remotes(sides),
+      certificates: appTls.certificates,
     };
     const isFirst = (await readPlan(this.#dir)) === undefined;
     await storePlan(this.#dir, wanted);
     const problems = await this.#followStartSettings(wanted, isFirst);
-    return problems.concat(await this.#load({ ...wanted, ...(await readStartSettings(this.#dir)) }));
+    const loaded = await this.#load({ ...wanted, ...(await readStartSettings(this.#dir)) });
+    return [...appTls.problems, ...problems, ...loaded];
   }
 
   /** Reads back what the server says of itself where the class is power, unless a restart is due that changes it. */
@@ -364,7 +370,8 @@ export class SiteServer {
   async #write(plan: ServerPlan): Promise<string> {
     const { tls } = this.#dir;
     const text = await writeServerConfig(this.#dir, plan);
-    const files = await Promise.all([tls.certFile, tls.caFile].map((path) => readFile(path)));
+    const shown = (plan.certificates ?? []).map(({ certFile }) => certFile);
+    const files = await Promise.all([tls.certFile, tls.caFile, ...shown].map((path) => readFile(path)));
     return createHash('sha256').update(text).update(Buffer.concat(files)).digest('hex');
   }
 

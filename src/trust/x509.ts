@@ -33,12 +33,17 @@ async function createPrivateKeyPem(bits = 2048): Promise<string> {
   return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
-export async function createCa(options: { name: string; days?: number }): Promise<CertificateAuthority> {
+export async function createCa(options: {
+  name: string;
+  days?: number;
+  /** days before now that it begins */
+  startDaysAgo?: number;
+}): Promise<CertificateAuthority> {
   const keyPem = await createPrivateKeyPem(3072);
   const key = forge.pki.privateKeyFromPem(keyPem);
   const publicKey = forge.pki.setRsaPublicKey(key.n, key.e);
   const subject = [{ name: 'commonName', value: options.name }];
-  const certificate = newCertificate(publicKey, subject, subject, options.days ?? 3650);
+  const certificate = newCertificate(publicKey, subject, subject, options.days ?? 3650, options.startDaysAgo);
   certificate.setExtensions([
     { name: 'basicConstraints', cA: true, pathLenConstraint: 0, critical: true },
     { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },

@@ -126,6 +126,19 @@ const cases: [name: string, text: string, problems: string[]][] = [
     ['4: sites[2].websocket: site "virginia" has mode client, which takes no links over WebSocket either'],
   ],
   [
+    'TLS with a certificate of the bus and one of the operator at once',
+    changed('mode: client', 'mode: client, tls: {names: [v.example.net], cert: /etc/v.crt, key: /etc/v.key}'),
+    ['4: sites[2].tls: takes either names (a certificate of the bus) or cert and key (and ca) of your own'],
+  ],
+  [
+    'TLS without a key',
+    changed('mode: client', 'mode: client, tls: {cert: v.crt}'),
+    [
+      '4: sites[2].tls.cert: use an absolute path (got "v.crt")',
+      '4: sites[2].tls: takes either names (a certificate of the bus) or cert and key (and ca) of your own',
+    ],
+  ],
+  [
     'a link twice, the other way round',
     changed('{between: [tokyo, frankfurt], cost: 1}', '{between: [frankfurt, virginia]}'),
     ['10: customers[0].links[1].between: the link between "frankfurt and virginia" is there twice'],
