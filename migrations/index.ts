@@ -20,6 +20,7 @@ import * as orderedTopics from './0014-ordered-topics.ts';
 import * as sidecars from './0015-sidecars.ts';
 import * as customerLimits from './0016-customer-limits.ts';
 import * as appTls from './0017-app-tls.ts';
+import * as servers from './0018-servers.ts';
 
 /** By name, in the order they run. */
 export const migrations: Record<string, Migration> = {
@@ -40,4 +41,5 @@ export const migrations: Record<string, Migration> = {
   '0015-sidecars': sidecars,
   '0016-customer-limits': customerLimits,
   '0017-app-tls': appTls,
+  '0018-servers': servers,
 };

@@ -35,7 +35,7 @@ jetstream {
   sync_interval: {{syncInterval}}
 }
 
-{{> websocketListener}}
+{{> cluster}}{{> websocketListener}}
 
 leafnodes {
   reconnect: "200ms"

@@ -14,6 +14,7 @@ import type { Snapshot } from './api/snapshot.ts';
 import { systemClock } from './clock.ts';
 import { ControlSteps } from './control-steps.ts';
 import { BusError } from './errors.ts';
+import { lastingProblems } from './lasting-problems.ts';
 import { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { createMetrics, serveMonitoring } from './metrics.ts';
@@ -23,6 +24,7 @@ import {
   type ApplyResult,
   CertificateRenewal,
   createCertificateMetrics,
+  createServersMetric,
   openSiteDir,
   type SiteDir,
   SiteServer,
@@ -48,6 +50,8 @@ export interface SidecarOptions {
   externalServer?: boolean;
   /** one of several sidecars of this site, by its number: works while it holds the site's lease */
   seat?: number | undefined;
+  /** of three nats-servers, those on this machine; default all */
+  servers?: readonly number[] | undefined;
   /** host:port of metrics and health; default a free port on loopback */
   monitor?: string | undefined;
   /** room for what this site carries for others, bytes per customer; default 1 GiB */
@@ -69,20 +73,6 @@ const maxHops = 256;
 /** keeps a report below the largest message of a server */
 const maxRoutes = 1_500;
 const maxSealedTickets = 2_000;
-/** no apply solves them: a setting that waits for a restart, a stream that must stay, lost messages, a way that is gone around */
-const lastingProblems: ReadonlySet<string> = new Set([
-  'E_SERVER_RESTART',
-  'E_DISK_FULL',
-  'E_NOT_DURABLE',
-  'E_LEFT_OVER',
-  'E_ROLLED_BACK',
-  'E_SHUNNED',
-  'E_QUARANTINED',
-  'E_TERMINAL_FORGOTTEN',
-  'E_NO_STANDBY',
-  'E_APP_CERTIFICATE',
-]);
-
 /** Resolves when the site's server is reached and the daemon works, or stands by; E_SITE_DIR E_SIDECAR_RUNNING E_NATS_SERVER_… */
 export async function startSidecar(options: SidecarOptions): Promise<RunningSidecar> {
   const { log } = options;
@@ -91,7 +81,8 @@ export async function startSidecar(options: SidecarOptions): Promise<RunningSide
     const dir = await openSiteDir(options.dir);
     const lock = await dir.lock(options.seat);
     lifecycle.push('lock', () => lock.release());
-    const site = new SiteServer({ dir, log, isExternal: options.externalServer ?? false });
+    const { externalServer: isExternal = false, servers, seat: preferred } = options;
+    const site = new SiteServer({ dir, log, isExternal, servers, preferred });
     lifecycle.push('site', () => site.close());
     const seat = options.seat === undefined ? undefined : takeSeat(options.seat, site, lifecycle, log);
     const sidecar = new Sidecar(dir, site, lifecycle, options, seat);
@@ -119,7 +110,7 @@ export async function startSidecar(options: SidecarOptions): Promise<RunningSide
 }
 
 function takeSeat(seat: number, site: SiteServer, lifecycle: Lifecycle, log: Logger): Seat {
-  const taken = new Seat({ seat, site, replicas: 1, clock: systemClock, log });
+  const taken = new Seat({ seat, site, replicas: site.replicas, clock: systemClock, log });
   lifecycle.push('seat', () => taken.stop());
   return taken;
 }
@@ -162,6 +153,7 @@ class Sidecar {
     this.#certificate = new CertificateRenewal({ dir, control, clock: systemClock, log });
     this.#terminals = new Terminals({ dir, site, control, transitMaxBytes, metrics: this.#metrics, log });
     seat?.registerMetrics(this.metricsRegistry);
+    createServersMetric(this.metricsRegistry, site);
   }
 
   /** Ready: it stands by, or the newest snapshot known is applied and every topic stands. A neighbour that is away changes nothing of that. */
@@ -188,6 +180,7 @@ class Sidecar {
       reasons: this.notReady(),
       linksDown: this.linksDown(),
       sidecars: this.#seat?.roles ?? [],
+      servers: this.#site.servers,
       report: this.#lastReport,
       view: this.#view(),
     };
@@ -329,6 +322,7 @@ class Sidecar {
       apps: this.#applyResult.apps.map((app) => ({ ...app, isReady: true })),
       problems: this.#problems(),
       sidecars: this.#seat?.roles ?? [],
+      servers: this.#site.servers,
       sealed: this.#terminals.all.flatMap((terminal) => terminal.sealed).slice(0, maxSealedTickets),
     };
     showGroups(this.#metrics, this.#snapshot.customers, report.groups);
@@ -371,6 +365,7 @@ class Sidecar {
     return [
       ...ofDisk,
       ...missingStandbys(this.#seat, this.#snapshot?.site.sidecars),
+      ...this.#site.serverProblems,
       ...this.#applyResult.problems,
       ...ofTerminals,
     ];

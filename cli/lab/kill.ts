@@ -46,7 +46,10 @@ function addPartVerb(lab: Command, verb: Verb, description: string, act: Act): v
     .command(verb)
     .description(description)
     .argument('<site>', 'a site, or control')
-    .argument('[part]', 'server or sidecar (sidecar:2 for the second); of control: daemon, server or postgres')
+    .argument(
+      '[part]',
+      'server or sidecar (server:2, sidecar:2 for the second); of control: daemon, server or postgres',
+    )
     .addOption(labDirOption())
     .addOption(jsonOption())
     .addHelpText(
@@ -63,8 +66,8 @@ function addPartVerb(lab: Command, verb: Verb, description: string, act: Act): v
 
 function partOf(site: string, word: string | undefined): Part | undefined {
   if (site === 'control' && word === undefined) return undefined;
-  const seat = /^sidecar:([1-9])$/.exec(word ?? '')?.[1];
-  if (seat !== undefined) return `sidecar:${Number(seat)}`;
+  const [, kind, number] = /^(sidecar|server):([1-9])$/.exec(word ?? '') ?? [];
+  if (kind === 'sidecar' || kind === 'server') return `${kind}:${Number(number)}`;
   const part = parts.find((name) => name === word);
   if (part === undefined)
     throw usage('name a part: SITE server, SITE sidecar, control, or control daemon, server, postgres');

@@ -9,6 +9,7 @@ interface RunOptions {
   externalServer?: boolean;
   monitor?: string;
   seat?: number;
+  server?: number[];
 }
 
 export function addRun(sidecar: Command): void {
@@ -18,13 +19,20 @@ export function addRun(sidecar: Command): void {
     .addOption(siteDirOption())
     .option('--external-server', 'somebody else starts nats-server; wait for it')
     .option('--seat <number>', 'one of several sidecars of this site: works while it holds the lease', wholeNumber(1))
+    .option('--server <number>', 'of three nats-servers, one on this machine; may be repeated (default: all)', numbers)
     .option('--monitor <host:port>', 'where /metrics, /healthz and /readyz answer', hostPort)
     .addHelpText('after', '\nExample:\n  $ mbus sidecar run --dir /var/lib/mbus-site')
     .action(run);
 }
 
-async function run({ dir, externalServer = false, monitor, seat }: RunOptions): Promise<void> {
+async function run({ dir, externalServer = false, monitor, seat, server: servers }: RunOptions): Promise<void> {
   const { startSidecar } = await import('../../src/sidecar.ts');
   const { transitMaxBytes } = readEnv();
-  await runDaemon('sidecar', (log) => startSidecar({ dir, externalServer, monitor, seat, transitMaxBytes, log }));
+  await runDaemon('sidecar', (log) =>
+    startSidecar({ dir, externalServer, monitor, seat, servers, transitMaxBytes, log }),
+  );
+}
+
+function numbers(text: string, previous: number[] | undefined): number[] {
+  return [...(previous ?? []), wholeNumber(1, 3)(text)];
 }

@@ -1,5 +1,5 @@
 /** `mbus site create`: declares a site; it exists once somebody joins it with a token. */
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { durabilities, type SiteSpec } from '../../src/config/bus-file.ts';
 import { addSite } from '../../src/config/edit.ts';
 import { type ControlOptions, controlVerb, editBus } from '../control-verb.ts';
@@ -15,7 +15,12 @@ interface TlsOptions {
 interface CreateOptions
   extends ControlOptions,
     TlsOptions,
-    Partial<Pick<SiteSpec, 'address' | 'websocket' | 'proxy' | 'maxPayload' | 'durability' | 'transit' | 'sidecars'>> {
+    Partial<
+      Pick<
+        SiteSpec,
+        'address' | 'websocket' | 'proxy' | 'maxPayload' | 'durability' | 'transit' | 'sidecars' | 'servers'
+      >
+    > {
   mode: SiteSpec['mode'];
 }
 
@@ -48,6 +53,7 @@ export function addCreate(site: Command): void {
     .option('--tls-cert <file>', "the same with your own certificate: its path on the site's machine")
     .option('--tls-key <file>', 'and its private key')
     .option('--tls-ca <file>', 'and the CA that applications must trust, where they do not know it')
+    .option('--servers <1|3>', 'nats-servers that keep what it stores', serverCount)
     .option('--transit', 'client mode: carry envelopes of others between its links')
     .action(create);
 }
@@ -61,4 +67,9 @@ async function create(name: string, options: CreateOptions): Promise<void> {
     ...(tlsCa !== undefined && { ca: tlsCa }),
   };
   await editBus({ dir, json }, (bus) => addSite(bus, { name, ...fields, ...(Object.keys(tls).length > 0 && { tls }) }));
+}
+
+function serverCount(text: string): SiteSpec['servers'] {
+  if (text === '1' || text === '3') return text === '1' ? 1 : 3;
+  throw new InvalidArgumentError('Use 1 or 3.');
 }

@@ -116,6 +116,11 @@ export const siteReportSchema = z.strictObject({
     .array(z.strictObject({ seat: z.number().int(), role: z.enum(['active', 'standby']) }))
     .max(16)
     .default([]),
+  /** where a site has several nats-servers: which live */
+  servers: z
+    .array(z.strictObject({ server: z.number().int(), isUp: z.boolean() }))
+    .max(16)
+    .default([]),
   /** messages sealed so far with tickets that are in use, or were a moment ago */
   sealed: z
     .array(z.strictObject({ ticketId: key, messages: z.number().int().nonnegative() }))

@@ -31,6 +31,8 @@ export const snapshotSchema = z.strictObject({
     sidecars: z.number().int().optional(),
     /** of the port where applications connect */
     tls: appTlsSchema.optional(),
+    /** nats-servers that keep what it stores, one where it is absent */
+    servers: z.number().int().optional(),
   }),
   control: z.strictObject({
     /** host:port of every control leaf listener */

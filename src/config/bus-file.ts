@@ -60,6 +60,8 @@ export const siteSchema = z.strictObject({
   sidecars: z.number().int().min(1).max(3).default(1),
   /** applications connect over TLS, and no other way */
   tls: appTlsSchema.optional(),
+  /** nats-servers that keep everything it stores; it stays what it was when the site joined */
+  servers: z.union([z.literal(1), z.literal(3)], { error: 'must be 1 or 3' }).default(1),
 });
 
 export const linkSchema = z.strictObject({

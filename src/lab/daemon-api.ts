@@ -18,8 +18,8 @@ const shape = z.strictObject({
 });
 
 export const commandSchema = z.discriminatedUnion('do', [
-  /** makes the link, or sends its new connections to another target */
-  z.strictObject({ do: z.literal('open'), link: z.string(), targetPort: port }),
+  /** makes the link, or sends its new connections to another target; of several each in turn */
+  z.strictObject({ do: z.literal('open'), link: z.string(), targetPort: port, moreTargets: z.array(port).optional() }),
   z.strictObject({ do: z.literal('close'), link: z.string() }),
   z.strictObject({ do: z.literal('cut'), link: z.string() }),
   /** one direction, or both */

@@ -84,7 +84,7 @@ type Command = ReturnType<typeof commandSchema.parse>;
 async function run(links: Map<string, LinkProxy>, command: Command): Promise<void> {
   switch (command.do) {
     case 'open':
-      return open(links, command.link, command.targetPort);
+      return open(links, command.link, [command.targetPort, ...(command.moreTargets ?? [])]);
     case 'close':
       await links.get(command.link)?.close();
       links.delete(command.link);
@@ -102,10 +102,11 @@ async function run(links: Map<string, LinkProxy>, command: Command): Promise<voi
   }
 }
 
-async function open(links: Map<string, LinkProxy>, name: string, targetPort: number): Promise<void> {
+async function open(links: Map<string, LinkProxy>, name: string, ports: number[]): Promise<void> {
+  const targets = ports.map((port) => ({ host, port }));
   const link = links.get(name);
-  if (link) link.retarget({ host, port: targetPort });
-  else links.set(name, await LinkProxy.listen({ host, port: targetPort }));
+  if (link) link.retarget(...targets);
+  else links.set(name, await LinkProxy.listen(targets));
 }
 
 function restore(link: LinkProxy): void {

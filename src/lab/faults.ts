@@ -2,11 +2,12 @@
  * What one does to a running lab: spoil a link, kill a part, stop it for a while. The parts that are started again are in
  * parts.ts.
  */
+import { join } from 'node:path';
 import { BusError } from '../errors.ts';
 import type { LinkStats } from './daemon-api.ts';
 import { endServersInside, type ServerName, serversInside } from './leftovers.ts';
 import { Links } from './links.ts';
-import { monitorOf, sidecarName } from './parts.ts';
+import { monitorOf, requireServer, sidecarName } from './parts.ts';
 import { isAlive, readRecord, sendSignal, stopProcess } from './processes.ts';
 import type { Direction } from './proxy.ts';
 import { controlLinkName, linkName } from './rewrite.ts';
@@ -23,8 +24,8 @@ export interface ShapeOptions {
   jitterMs?: number;
 }
 
-/** of a site: server, sidecar (sidecar:2 for the second) · of `control`: daemon, server, postgres */
-export type Part = 'server' | 'sidecar' | `sidecar:${number}` | 'daemon' | 'postgres';
+/** of a site: server, sidecar (server:2, sidecar:2 for the second) · of `control`: daemon, server, postgres */
+export type Part = 'server' | `server:${number}` | 'sidecar' | `sidecar:${number}` | 'daemon' | 'postgres';
 
 /** Connections are reset at once and new ones closed at once. */
 export async function labCut(dir: string, link: LinkRef): Promise<LinkStats> {
@@ -101,8 +102,11 @@ async function placeOf(dir: string, site: string, part: Part | undefined): Promi
   if (site === 'control') return controlPlace(controlDir(dir), part);
   if (!state.sites[site]) throw noSuchSite(site, Object.keys(state.sites));
   const { kind, number } = splitPart(part);
+  if (kind === 'server') {
+    requireServer(state, site, number);
+    return { home: join(siteDir(dir, site), number === 1 ? 'nats' : `nats-${number}`), servers: ['nats-server'] };
+  }
   monitorOf(state, site, number);
-  if (kind === 'server') return { home: siteDir(dir, site), servers: ['nats-server'] };
   if (kind === 'sidecar') return { home: siteDir(dir, site), record: sidecarName(site, number), servers: [] };
   throw new BusError('E_LAB_NOUN', `say which part of ${site}: server or sidecar`);
 }

@@ -9,13 +9,15 @@ export interface SiteInfo {
   metrics: string;
   /** the same of its second sidecar and further ones, where it has several */
   standbys?: string[];
+  /** URLs of all its nats-servers, where it has several */
+  servers?: string[];
 }
 
 export interface LabInfo {
   /** by site: URL of its nats-server, and of its sidecar's Prometheus page */
   sites: Record<string, SiteInfo>;
   /** by `customer/app`: URL and credentials file that any NATS client takes, and the CA it must trust where that is needed */
-  apps: Record<string, { nats: string; creds: string; ca?: string }>;
+  apps: Record<string, { nats: string; creds: string; ca?: string; servers?: string[] }>;
   /** monitoring of the control plane */
   console: string;
 }
@@ -26,17 +28,23 @@ export function labInfo(dir: string, state: LabState, file: BusFile): LabInfo {
   const nats = (site: string): string => `${scheme(site)}://127.0.0.1:${portsOf(state, site).client}`;
   const caOf = (site: string): string | undefined =>
     tlsOf(site)?.names === undefined ? tlsOf(site)?.ca : join(siteDir(dir, site), 'tls/ca.pem');
+  const more = (site: string): Pick<SiteInfo, 'servers'> => {
+    const { servers } = portsOf(state, site);
+    if (servers.length === 0) return {};
+    return { servers: [nats(site), ...servers.map(({ client }) => `${scheme(site)}://127.0.0.1:${client}`)] };
+  };
   const sites = file.sites.map(({ name }): [string, SiteInfo] => {
     const [metrics = '', ...standbys] = seatsOf(state, name).map(
       (seat) => `http://127.0.0.1:${monitorOf(state, name, seat)}/metrics`,
     );
-    return [name, { nats: nats(name), metrics, ...(standbys.length > 0 && { standbys }) }];
+    return [name, { nats: nats(name), metrics, ...(standbys.length > 0 && { standbys }), ...more(name) }];
   });
   const apps = file.customers.flatMap((customer) =>
     customer.apps.map(({ name, terminal }) => [
       `${customer.name}/${name}`,
       {
         nats: nats(terminal),
+        ...more(terminal),
         creds: join(siteDir(dir, terminal), 'apps', customer.name, `${name}.creds`),
         ...(caOf(terminal) !== undefined && { ca: caOf(terminal) }),
       },

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { joinSite } from '../api/index.ts';
 import type { ControlClient } from '../api/methods.ts';
 import type { SiteSpec } from '../config/bus-file.ts';
-import { createSiteDir, prepareSiteDir } from '../site/index.ts';
+import { type CreateSiteOptions, createSiteDir, prepareSiteDir } from '../site/index.ts';
 import { type LabContext, portsOf } from './parts.ts';
-import { siteDir } from './state.ts';
+import { type ServerPorts, siteDir } from './state.ts';
 
 export interface JoinOptions {
   control: ControlClient;
@@ -41,10 +41,22 @@ export async function joinLabSite(context: LabContext, { control, site, controlP
     listen: local(ports.client),
     ...(site.mode === 'server' && { leafListen: local(ports.leaf), websocketListen: local(ports.websocket) }),
     monitor: local(ports.server),
+    ...(ports.cluster !== undefined && { cluster: clusterOf(site, ports.cluster, ports.servers) }),
     controlVia: [local(controlPort)],
     // one machine, where all sites lose power together: fsync only where the file asks for it
     durability: site.durability === 'auto' ? 'process' : site.durability,
   });
+}
+
+function clusterOf(site: SiteSpec, first: number, servers: readonly ServerPorts[]): CreateSiteOptions['cluster'] {
+  const others = servers.map((ports) => ({
+    listen: local(ports.client),
+    leafListen: site.mode === 'server' ? local(ports.leaf) : null,
+    ...(site.mode === 'server' && { websocketListen: local(ports.websocket) }),
+    monitor: local(ports.server),
+    clusterListen: local(ports.cluster),
+  }));
+  return { listen: local(first), others };
 }
 
 function local(port: number): string {

@@ -61,13 +61,18 @@ export async function startControlPart(context: LabContext): Promise<void> {
   context.progress('control is ready');
 }
 
-/** Starts the site's nats-server and leaves it to itself; adopted when it runs. */
-export async function startServerPart(context: LabContext, site: string): Promise<void> {
+/** All nats-servers of a site, together: one of three is of no use alone. */
+export async function startServerParts(context: LabContext, site: string): Promise<void> {
+  await Promise.all(serversOf(context.state, site).map((server) => startServerPart(context, site, server)));
+}
+
+/** Starts a nats-server of the site and leaves it to itself; adopted when it runs. */
+export async function startServerPart(context: LabContext, site: string, server: number): Promise<void> {
   context.abort.signal.throwIfAborted();
   try {
     const dir = await openSiteDir(siteDir(context.dir, site));
     const find = { onProgress: context.progress };
-    await startSiteServer({ dir, log: silentLogger, find, signal: context.abort.signal });
+    await startSiteServer({ dir, log: silentLogger, find, signal: context.abort.signal, server });
   } catch (cause) {
     throw new BusError('E_LAB_START', `${site} server: ${errorText(cause)}`, { cause });
   }
@@ -128,6 +133,17 @@ export function sidecarName(site: string, seat = 1): string {
 /** Numbers of the site's sidecars, from 1 on. E_LAB_NOUN */
 export function seatsOf(state: LabState, site: string): number[] {
   return [1, ...portsOf(state, site).standbys.map((_, at) => at + 2)];
+}
+
+/** Numbers of the site's nats-servers, from 1 on. E_LAB_NOUN */
+export function serversOf(state: LabState, site: string): number[] {
+  return [1, ...portsOf(state, site).servers.map((_, at) => at + 2)];
+}
+
+/** E_LAB_NOUN when the site has no such nats-server. */
+export function requireServer(state: LabState, site: string, server: number): void {
+  const { length } = serversOf(state, site);
+  if (server > length) throw new BusError('E_LAB_NOUN', `${site} has no server ${server}: it has ${length}`);
 }
 
 export function sidecarNames(state: LabState, site: string): string[] {

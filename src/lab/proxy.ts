@@ -36,6 +36,7 @@ export interface ProxyStats {
 interface Connection {
   client: Socket;
   server: Socket;
+  target: Target;
   lanes: Lane[];
   endings: number;
 }
@@ -47,20 +48,21 @@ export class LinkProxy {
   readonly #connections = new Set<Connection>();
   readonly #taps = new Set<Tap>();
   readonly #bytes = { up: 0, down: 0 };
-  #target: Target;
+  #targets: Target[];
+  #accepted = 0;
   #flow: Flow = 'open';
   /** the only direction that is silent, undefined: both */
   #silenced: Direction | undefined;
   #shape: Shape = unshaped;
 
-  private constructor(target: Target) {
-    this.#target = target;
+  private constructor(targets: Target[]) {
+    this.#targets = targets;
     this.#listener = createServer(sockets, (client) => this.#accept(client));
   }
 
-  /** Listens on 127.0.0.1; port 0 takes a free one. */
-  static async listen(target: Target, port = 0): Promise<LinkProxy> {
-    const proxy = new LinkProxy(target);
+  /** Listens on 127.0.0.1; port 0 takes a free one. Of several targets each connection takes the next. */
+  static async listen(target: Target | Target[], port = 0): Promise<LinkProxy> {
+    const proxy = new LinkProxy([target].flat());
     await new Promise<void>((resolve, reject) => {
       proxy.#listener.once('error', reject);
       proxy.#listener.listen(port, '127.0.0.1', resolve);
@@ -72,8 +74,14 @@ export class LinkProxy {
     return (this.#listener.address() as AddressInfo).port;
   }
 
+  /** The first of them. */
   get target(): Target {
-    return this.#target;
+    return this.#targetAt(0);
+  }
+
+  #targetAt(turn: number): Target {
+    const { length } = this.#targets;
+    return this.#targets[turn % length] ?? { host: '127.0.0.1', port: 0 };
   }
 
   get stats(): ProxyStats {
@@ -96,7 +104,7 @@ export class LinkProxy {
   restore(): void {
     this.#flow = 'open';
     for (const connection of this.#connections) {
-      if (connection.server.pending && !connection.server.connecting) connection.server.connect(this.#target);
+      if (connection.server.pending && !connection.server.connecting) connection.server.connect(connection.target);
       for (const lane of connection.lanes) lane.update();
     }
   }
@@ -107,8 +115,8 @@ export class LinkProxy {
   }
 
   /** New connections go to `target`; the ones that stand stay where they are. */
-  retarget(target: Target): void {
-    this.#target = target;
+  retarget(...targets: Target[]): void {
+    this.#targets = targets;
   }
 
   /** Listens in on the wire until the returned function is called. */
@@ -131,10 +139,11 @@ export class LinkProxy {
     const server = new Socket({ allowHalfOpen: true });
     server.setNoDelay(true);
     server.on('error', () => undefined);
-    const connection: Connection = { client, server, lanes: [], endings: 0 };
+    const target = this.#targetAt(this.#accepted++);
+    const connection: Connection = { client, server, target, lanes: [], endings: 0 };
     connection.lanes.push(this.#lane(connection, 'up'), this.#lane(connection, 'down'));
     this.#connections.add(connection);
-    if (this.#flow === 'open') server.connect(this.#target);
+    if (this.#flow === 'open') server.connect(connection.target);
   }
 
   #lane(connection: Connection, direction: Direction): Lane {

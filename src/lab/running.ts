@@ -8,6 +8,7 @@ import {
   defaultReadyMs,
   type LabContext,
   monitorOf,
+  requireServer,
   sidecarName,
   startControlPart,
   startServerPart,
@@ -52,8 +53,11 @@ export async function labStart(
     return;
   }
   const { kind, number } = splitPart(part);
+  if (kind === 'server') {
+    requireServer(context.state, site, number);
+    return startServerPart(context, site, number);
+  }
   monitorOf(context.state, site, number);
-  if (kind === 'server') return startServerPart(context, site);
   if (kind !== 'sidecar') throw new BusError('E_LAB_NOUN', `say which part of ${site}: server or sidecar`);
   if (!(await isRunning(dir, sidecarName(site, number)))) await startSidecarPart(context, site, number);
   await untilSidecarReady(context, site, number);

@@ -25,9 +25,15 @@ const partPortsSchema = z.strictObject({
   monitor: port,
 });
 
+/** Of the second and third nats-server of a site, and of what they speak among themselves. */
+const serverPortsSchema = partPortsSchema.omit({ monitor: true }).extend({ cluster: port });
+
 const sitePortsSchema = partPortsSchema.extend({
   /** the same of its further sidecars, where it has several */
   standbys: z.array(port).default([]),
+  /** where it has three nats-servers: cluster port of the first, and the other two */
+  cluster: port.optional(),
+  servers: z.array(serverPortsSchema).default([]),
 });
 
 const labStateSchema = z.strictObject({
@@ -40,6 +46,7 @@ const labStateSchema = z.strictObject({
 });
 
 export type PartPorts = z.output<typeof partPortsSchema>;
+export type ServerPorts = z.output<typeof serverPortsSchema>;
 export type SitePorts = z.output<typeof sitePortsSchema>;
 export type LabState = z.output<typeof labStateSchema>;
 

@@ -23,17 +23,26 @@ import { Links } from './links.ts';
 import {
   defaultReadyMs,
   type LabContext,
+  portsOf,
   seatsOf,
   startControlPart,
   startDaemonPart,
-  startServerPart,
+  startServerParts,
   startSidecarPart,
   untilSiteLinked,
 } from './parts.ts';
 import { type HeldPorts, holdPorts } from './ports.ts';
 import { isAlive, readRecords } from './processes.ts';
 import { controlLinkName, declaredLinks, localBusFile } from './rewrite.ts';
-import { controlDir, hasLab, type LabState, type PartPorts, type SitePorts, writeLab } from './state.ts';
+import {
+  controlDir,
+  hasLab,
+  type LabState,
+  type PartPorts,
+  type ServerPorts,
+  type SitePorts,
+  writeLab,
+} from './state.ts';
 import { linkedAbort, together } from './together.ts';
 
 export interface LabUpOptions {
@@ -110,12 +119,20 @@ const portsPerPart = 5;
 
 /** How many ports these sites take. */
 export function portsOfSites(sites: readonly SiteSpec[]): number {
-  return sites.reduce((sum, { sidecars }) => sum + portsPerPart + sidecars - 1, 0);
+  return sites.reduce((sum, { sidecars, servers }) => sum + portsPerPart * servers + sidecars, 0);
 }
 
 /** Takes the site's ports from those that are left. */
-export function takeSitePorts(left: number[], { sidecars }: SiteSpec): SitePorts {
-  return { ...takePartPorts(left), standbys: left.splice(0, sidecars - 1) };
+export function takeSitePorts(left: number[], { sidecars, servers }: SiteSpec): SitePorts {
+  const first = { ...takePartPorts(left), standbys: left.splice(0, sidecars - 1) };
+  const [cluster] = left.splice(0, 1);
+  if (servers === 1) return { ...first, servers: [] };
+  return { ...first, cluster, servers: [takeServerPorts(left), takeServerPorts(left)] };
+}
+
+function takeServerPorts(left: number[]): ServerPorts {
+  const { monitor: cluster, ...ports } = takePartPorts(left);
+  return { ...ports, cluster };
 }
 
 function takePartPorts(left: number[]): PartPorts {
@@ -160,7 +177,9 @@ async function startControl(context: LabContext): Promise<void> {
 export async function openLinks(links: Links, file: BusFile, state: LabState): Promise<Map<string, number>> {
   let all: LinkStats[] = [];
   for (const { name, accepting, listener } of declaredLinks(file)) {
-    all = await links.run({ do: 'open', link: name, targetPort: state.sites[accepting]?.[listener] ?? 0 });
+    const ports = portsOf(state, accepting);
+    const moreTargets = ports.servers.map((server) => server[listener]);
+    all = await links.run({ do: 'open', link: name, targetPort: ports[listener], moreTargets });
   }
   for (const { name } of file.sites) {
     all = await links.run({ do: 'open', link: controlLinkName(name), targetPort: state.control.leaf });
@@ -185,7 +204,7 @@ export async function startSites(
     file.sites.map(async (site) => {
       const controlPort = proxyPorts.get(controlLinkName(site.name)) ?? 0;
       await joinLabSite(context, { control, site, controlPort });
-      await startServerPart(context, site.name);
+      await startServerParts(context, site.name);
       for (const seat of seatsOf(context.state, site.name)) await startSidecarPart(context, site.name, seat);
       context.progress(`${site.name} is started`);
     }),

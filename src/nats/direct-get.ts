@@ -6,7 +6,9 @@
 import { createInbox, type Msg, type NatsConnection } from '@nats-io/nats-core';
 import { BusError } from '../errors.ts';
 import { natsCall } from './errors.ts';
+import { leaderGet } from './leader-get.ts';
 import { rawHeaders, statusCode } from './raw-headers.ts';
+import { isClustered } from './replicas.ts';
 
 export interface StoredMessage {
   seq: number;
@@ -31,8 +33,9 @@ export interface GetRequest {
 
 const replyTimeoutMs = 5_000;
 
-/** One direct get; ends with the server's 204, or its 404 when there is nothing. E_NATS */
+/** One direct get; ends with the server's 204, or its 404 when there is nothing. In a cluster the leader is asked. E_NATS */
 export async function directGet(nc: NatsConnection, stream: string, request: GetRequest): Promise<StoredMessage[]> {
+  if (isClustered(nc)) return leaderGet(nc, stream, request);
   const inbox = createInbox();
   const subscription = nc.subscribe(inbox);
   const timer = setTimeout(() => subscription.unsubscribe(), replyTimeoutMs);

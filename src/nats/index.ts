@@ -4,3 +4,4 @@ export * from './errors.ts';
 export * from './late-write.ts';
 export * from './raw-headers.ts';
 export * from './redial.ts';
+export * from './replicas.ts';

@@ -19,18 +19,21 @@ export async function exportBusFile(db: Registry): Promise<BusFile> {
   const sites = await listSites(db);
   const content = await readContent(db);
   return {
-    sites: sites.map(({ name, mode, address, websocket, proxy, maxPayload, durability, transit, sidecars, tls }) => ({
-      name,
-      mode,
-      ...(address !== null && { address }),
-      ...(websocket !== null && { websocket }),
-      ...(proxy !== null && { proxy }),
-      maxPayload,
-      durability,
-      transit,
-      sidecars,
-      ...(tls !== null && { tls }),
-    })),
+    sites: sites.map(
+      ({ name, mode, address, websocket, proxy, maxPayload, durability, transit, sidecars, servers, tls }) => ({
+        name,
+        mode,
+        ...(address !== null && { address }),
+        ...(websocket !== null && { websocket }),
+        ...(proxy !== null && { proxy }),
+        maxPayload,
+        durability,
+        transit,
+        sidecars,
+        servers,
+        ...(tls !== null && { tls }),
+      }),
+    ),
     customers: (await listCustomers(db)).map(
       (customer): CustomerSpec => ({
         name: customer.name,

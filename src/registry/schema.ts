@@ -45,6 +45,8 @@ export interface SitesTable {
   sidecars: number;
   /** AppTls as JSON */
   tls: string | null;
+  /** nats-servers that keep what it stores */
+  servers: 1 | 3;
   /** Ed25519 public key that signs the site's requests, null until it joined */
   request_key: string | null;
   /** NATS user public key of its control link */

@@ -45,6 +45,7 @@ export async function buildSnapshot(db: Registry, siteId: string, control: Contr
         durability: site.durability,
         ...(site.sidecars > 1 && { sidecars: site.sidecars }),
         ...(site.tls !== null && { tls: site.tls }),
+        ...(site.servers > 1 && { servers: site.servers }),
       },
       control: { leafUrls: bus.replicaSet.split(' ').filter(Boolean), ...control },
       customers: await customersOf(trx, site),

@@ -1,6 +1,7 @@
 /** Sites: LANs of the bus, and the keys a site joined with. */
 import { type Selectable, sql } from 'kysely';
 import { type AppTls, appTlsSchema, type SiteSpec } from '../config/bus-file.ts';
+import { BusError } from '../errors.ts';
 import type { Registry } from './connection.ts';
 import type { SitesTable } from './schema.ts';
 import { type Removals, type SyncResult, syncRows } from './sync.ts';
@@ -17,6 +18,7 @@ export interface Site {
   transit: boolean;
   sidecars: number;
   tls: AppTls | null;
+  servers: SitesTable['servers'];
   requestKey: string | null;
   controlUser: string | null;
   isRevoked: boolean;
@@ -34,6 +36,7 @@ const columns = [
   'transit',
   'sidecars',
   'tls',
+  'servers',
   'request_key',
   'control_user',
   'revoked_at',
@@ -78,13 +81,14 @@ export async function setSiteKeys(
 
 export async function syncSites(trx: Registry, removals: Removals, specs: readonly SiteSpec[]): Promise<SyncResult> {
   const rows = await trx.selectFrom('sites').select(columns).execute();
+  for (const row of rows) requireSameServers(row, specs);
   return syncRows({
     removals,
     rows,
     rowKey: (row) => row.name,
     specs,
     specKey: (spec) => spec.name,
-    values: ({ name, mode, address, websocket, proxy, maxPayload, durability, transit, sidecars, tls }) => ({
+    values: ({ name, mode, address, websocket, proxy, maxPayload, durability, transit, sidecars, servers, tls }) => ({
       name,
       mode,
       address: address ?? null,
@@ -95,11 +99,24 @@ export async function syncSites(trx: Registry, removals: Removals, specs: readon
       transit,
       sidecars,
       tls: tls === undefined ? null : JSON.stringify(appTlsSchema.parse(tls)),
+      servers,
     }),
     remove: async (ids) => void (await trx.deleteFrom('sites').where('id', 'in', ids).execute()),
     insert: async (values) =>
       (await trx.insertInto('sites').values(values).returning('id').executeTakeFirstOrThrow()).id,
     update: async (id, values) => void (await trx.updateTable('sites').set(values).where('id', '=', id).execute()),
+  });
+}
+
+/** A nats-server that becomes one of a cluster deletes what it stored alone. */
+function requireSameServers(
+  row: Pick<Selectable<SitesTable>, 'name' | 'servers' | 'request_key'>,
+  specs: readonly SiteSpec[],
+): void {
+  const spec = specs.find(({ name }) => name === row.name);
+  if (spec === undefined || spec.servers === row.servers || row.request_key === null) return;
+  throw new BusError('E_SERVERS_FIXED', `site ${row.name} joined with servers: ${row.servers}, which cannot change`, {
+    details: { site: row.name },
   });
 }
 
@@ -116,6 +133,7 @@ function toSite(row: Selectable<Pick<SitesTable, (typeof columns)[number]>>): Si
     transit: row.transit,
     sidecars: row.sidecars,
     tls: row.tls === null ? null : appTlsSchema.parse(JSON.parse(row.tls)),
+    servers: row.servers,
     requestKey: row.request_key,
     controlUser: row.control_user,
     isRevoked: row.revoked_at !== null,

@@ -42,6 +42,18 @@ export interface LeafRemote {
   isDisabled?: boolean;
 }
 
+/** One of a site's three servers, among the others. */
+export interface ClusterOptions {
+  name: string;
+  /** host:port */
+  listen: string;
+  /** what they show each other beside a certificate; URL-safe text */
+  secret: string;
+  /** host:port of the others' cluster listeners */
+  routes: string[];
+  tls: TlsFiles;
+}
+
 export interface SiteConfigOptions extends CommonOptions {
   /** host:port; undefined in client mode */
   leafListen: string | undefined;
@@ -56,6 +68,7 @@ export interface SiteConfigOptions extends CommonOptions {
   /** what applications are shown, the first to whom no name fits; none: no TLS */
   certificates?: CertificatePair[];
   remotes: LeafRemote[];
+  cluster?: ClusterOptions | undefined;
 }
 
 export interface ControlConfigOptions extends CommonOptions {
@@ -85,6 +98,7 @@ export function renderSiteConfig(options: SiteConfigOptions): string {
       remotes: options.remotes.map((remote) => remoteValue(remote, options.tls)),
     },
     {
+      cluster: options.cluster === undefined ? '' : siteCluster(options.cluster),
       leafListener: options.leafListen === undefined ? '' : leafListener(options.leafListen, options.tls),
       websocketListener: websocketListener(options),
       appTls: appTls(options.certificates ?? []),
@@ -102,12 +116,19 @@ export function renderControlConfig(options: ControlConfigOptions): string {
       clusterName: options.clusterName,
       clusterListen: options.clusterListen,
       clusterSecret: options.clusterSecret,
-      routes: options.routes.map(
-        (route) => `nats-route://replica:${encodeURIComponent(options.clusterSecret)}@${route}`,
-      ),
+      routes: routeUrls('replica', options.clusterSecret, options.routes),
     },
     { leafListener: leafListener(options.leafListen, options.tls), websocketListener: websocketListener(options) },
   );
+}
+
+function siteCluster({ name, listen, secret, routes, tls }: ClusterOptions): string {
+  const values = { clusterName: name, clusterListen: listen, clusterSecret: secret, ...tlsValues(tls) };
+  return fillTemplate(readTemplate('site-cluster'), { ...values, routes: routeUrls('server', secret, routes) });
+}
+
+function routeUrls(user: string, secret: string, routes: readonly string[]): string[] {
+  return routes.map((route) => `nats-route://${user}:${encodeURIComponent(secret)}@${route}`);
 }
 
 function commonValues(options: CommonOptions): Record<string, ConfigValue> {

@@ -5,14 +5,19 @@ import { type ConfigAddresses, splitAddress } from './addresses.ts';
 
 const answerMs = 1_000;
 
-export async function isHealthy(addresses: Pick<ConfigAddresses, 'listen' | 'monitor'>): Promise<boolean> {
-  return (await isHealthOk(addresses.monitor)) && (await isAccepting(addresses.listen));
+/** @param isAlone ask nothing that takes the other servers of its cluster */
+export async function isHealthy(
+  addresses: Pick<ConfigAddresses, 'listen' | 'monitor'>,
+  isAlone = false,
+): Promise<boolean> {
+  const path = isAlone ? '/healthz?js-enabled-only=true' : '/healthz';
+  return (await isHealthOk(addresses.monitor, path)) && (await isAccepting(addresses.listen));
 }
 
-function isHealthOk(monitor: string): Promise<boolean> {
+function isHealthOk(monitor: string, path: string): Promise<boolean> {
   const { host, port } = splitAddress(monitor);
   return new Promise((resolve) => {
-    const request = get({ host, port, path: '/healthz', timeout: answerMs, agent: false }, (response) => {
+    const request = get({ host, port, path, timeout: answerMs, agent: false }, (response) => {
       response.resume();
       resolve(response.statusCode === 200);
     });

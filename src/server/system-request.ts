@@ -6,15 +6,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { BusError, errorText } from '../errors.ts';
 
-const attempts = 5;
-const answerMs = 3_000;
+const defaults = { attempts: 5, answerMs: 3_000 };
 
 /** The answer's `data`. `subject` is given the id of the server that is connected. E_SERVER_AWAY, E_SERVER_REFUSED with its reason. */
 export async function systemRequest(
   system: NatsConnection,
   subject: (serverId: string) => string,
   body = '',
+  patience: Partial<typeof defaults> = {},
 ): Promise<unknown> {
+  const { attempts, answerMs } = { ...defaults, ...patience };
   for (let attempt = 1; ; attempt++) {
     const at = subject(system.info?.server_id ?? '');
     try {

@@ -1,14 +1,14 @@
 /**
- * Account tokens and the server's resolver. A token is encoded again only when its claims change and is kept on disk
- * as soon as the server has it; all are pushed again whenever the server is another process than last time, so a crash
- * at any line heals with the next apply.
+ * Account tokens and the servers' resolvers. A token is encoded again only when its claims change and is kept on disk
+ * as soon as every living server has it; all are pushed again whenever there is a server that was not there last time, so
+ * a crash at any line heals with the next apply.
  */
 import { createHash } from 'node:crypto';
-import type { NatsConnection } from '@nats-io/nats-core';
-import { systemRequest } from '../server/index.ts';
-import { encodeAccountJwt, encodeDeleteJwt, type KeyPair } from '../trust/index.ts';
+import { join } from 'node:path';
+import { encodeAccountJwt, encodeDeleteJwt, type KeyPair, writeFileAtomic } from '../trust/index.ts';
 import { type DesiredAccount, fixedAccounts } from './accounts.ts';
 import type { SiteDir } from './dir.ts';
+import type { LivingServers } from './living-servers.ts';
 
 interface KeptAccount {
   publicKey: string;
@@ -23,8 +23,8 @@ export class AccountStore {
   readonly #dir: SiteDir;
   readonly #operator: KeyPair;
   #kept: Record<string, KeptAccount> = {};
-  /** server id by account */
-  readonly #pushedTo = new Map<string, string | undefined>();
+  /** ids of servers, by account */
+  readonly #pushedTo = new Map<string, ReadonlySet<string>>();
 
   constructor(dir: SiteDir, operator: KeyPair) {
     this.#dir = dir;
@@ -35,28 +35,28 @@ export class AccountStore {
     this.#kept = (await this.#dir.readJson<Record<string, KeptAccount>>(fileName)) ?? {};
   }
 
-  /** Makes the server know these accounts; others stay for now. Returns the names that changed. */
-  async push(system: NatsConnection, desired: DesiredAccount[]): Promise<string[]> {
-    const serverId = system.info?.server_id;
+  /** Makes every living server know these accounts; others stay for now. Returns the names that changed. */
+  async push(servers: LivingServers, desired: DesiredAccount[]): Promise<string[]> {
+    const ids = new Set(servers.ids);
     const next = await Promise.all(desired.map(async (account) => [account.key, await this.#encode(account)] as const));
-    const due = next.filter(([key, kept]) => this.#pushedTo.get(key) !== serverId || this.#kept[key] !== kept);
-    for (const [, { jwt }] of due) await systemRequest(system, () => '$SYS.REQ.CLAIMS.UPDATE', jwt);
+    const due = next.filter(([key, kept]) => !isSubset(ids, this.#pushedTo.get(key)) || this.#kept[key] !== kept);
+    for (const [, { jwt }] of due) await servers.requestAll('$SYS.REQ.CLAIMS.UPDATE', jwt);
     const changed = due.filter(([key, kept]) => this.#kept[key] !== kept).map(([key]) => key);
     if (changed.length > 0) {
       this.#kept = { ...this.#kept, ...Object.fromEntries(next) };
       await this.#save();
     }
-    for (const [key] of next) this.#pushedTo.set(key, serverId);
+    for (const [key] of next) this.#pushedTo.set(key, ids);
     return changed;
   }
 
   /** Removes accounts that are not desired any more: their connections end. Streams on disk stay. */
-  async prune(system: NatsConnection, desired: DesiredAccount[]): Promise<string[]> {
+  async prune(servers: LivingServers, desired: DesiredAccount[]): Promise<string[]> {
     const wanted = new Set(desired.map((account) => account.key));
     const gone = Object.keys(this.#kept).filter((key) => !wanted.has(key) && !fixedAccounts.some((f) => f.key === key));
     if (gone.length === 0) return [];
     const accounts = gone.map((key) => this.#kept[key]?.publicKey ?? '').filter(Boolean);
-    await systemRequest(system, () => '$SYS.REQ.CLAIMS.DELETE', await encodeDeleteJwt(accounts, this.#operator));
+    await servers.requestAll('$SYS.REQ.CLAIMS.DELETE', await encodeDeleteJwt(accounts, this.#operator));
     this.#kept = Object.fromEntries(Object.entries(this.#kept).filter(([key]) => wanted.has(key)));
     await this.#save();
     return gone;
@@ -73,4 +73,19 @@ export class AccountStore {
   #save(): Promise<void> {
     return this.#dir.writeJson(fileName, this.#kept);
   }
+}
+
+/**
+ * Puts the tokens where a server looks when it starts. One that was away does not know whom the others have shut out
+ * meanwhile, and takes clients before anybody could tell it.
+ */
+export async function layAccounts(dir: SiteDir, resolverDir: string): Promise<void> {
+  const kept = (await dir.readJson<Record<string, KeptAccount>>(fileName)) ?? {};
+  for (const { publicKey, jwt } of Object.values(kept)) {
+    await writeFileAtomic(join(resolverDir, `${publicKey}.jwt`), jwt);
+  }
+}
+
+function isSubset(some: ReadonlySet<string>, all: ReadonlySet<string> | undefined): boolean {
+  return all !== undefined && [...some].every((each) => all.has(each));
 }

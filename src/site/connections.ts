@@ -13,6 +13,7 @@ import { localTls } from './app-tls.ts';
 import { openSiteDir, type SiteDir } from './dir.ts';
 import { customerAccount, type LinkSide } from './links.ts';
 import { connectionTypes, controlInbox, controlRights, fullRights, linkInbox, linkRights } from './permissions.ts';
+import { serverPlaces } from './places.ts';
 
 export type ConnectTarget = 'SYS' | 'BUS' | 'CTL' | { customer: string } | { link: string };
 
@@ -27,7 +28,12 @@ export interface ConnectOptions {
   user?: KeyPair;
   /** ends for good when it is refused after it was let in, where others go on trying */
   endsWhenRefused?: boolean;
+  /** of three servers, the one that is tried first; default 1 */
+  preferred?: number | undefined;
 }
+
+/** of several servers one that hangs is left after twice this */
+const pingOfSeveralMs = 1_500;
 
 interface Entry {
   account: string;
@@ -48,11 +54,13 @@ export async function openConnection(
   const name = options.name ?? 'sidecar';
   const claims = { name, rights: entry.rights, connections: connectionTypes.sidecar };
   const jwt = await encodeUserJwt(claims, user.getPublicKey(), await dir.key(entry.account, 'account'));
-  const { host, port } = splitAddress(dir.file.listen);
+  const servers = addressesOf(dir, options.preferred);
+  const hasSeveral = servers.length > 1;
   const redial = redialEvery(100, 100);
   try {
     return await connect({
-      servers: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
+      servers,
+      noRandomize: true,
       name,
       authenticator: proofOf(user, jwt),
       maxReconnectAttempts: -1,
@@ -60,15 +68,24 @@ export async function openConnection(
       ignoreAuthErrorAbort: options.endsWhenRefused !== true,
       ...redial,
       ...localTls(dir, redial),
-      pingInterval: 10_000,
+      pingInterval: hasSeveral ? pingOfSeveralMs : 10_000,
       maxPingOut: 2,
-      timeout: options.timeoutMs ?? 20_000,
+      timeout: options.timeoutMs ?? (hasSeveral ? 5_000 : 20_000),
       ignoreClusterUpdates: true,
       ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
     });
   } catch (cause) {
     throw new BusError('E_SERVER_AWAY', `connection to account ${entry.account}: ${errorText(cause)}`, { cause });
   }
+}
+
+function addressesOf(dir: SiteDir, preferred = 1): string[] {
+  const places = serverPlaces(dir);
+  const first = places.filter(({ number }) => number === preferred);
+  return [...first, ...places.filter(({ number }) => number !== preferred)].map(({ listen }) => {
+    const { host, port } = splitAddress(listen);
+    return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  });
 }
 
 /** As the library's own for a token and a seed, which derives the key anew for each attempt. */

@@ -4,6 +4,7 @@
  *   site.json               ids, listen addresses, control plane          snapshot.json   last signed configuration
  *   keys/                   operator, accounts, request key, link users   tls/            certificate, key, CA
  *   nats/                   server configuration, tokens, JetStream       apps/<customer>/<app>.creds
+ *   nats-2/ nats-3/         the same of further servers
  *   terminals/<terminal id>/securekey
  */
 
@@ -25,6 +26,7 @@ import {
   writeFileAtomic,
 } from '../trust/index.ts';
 import { lockSite, type SiteLock } from './lock.ts';
+import { prepareCluster } from './places.ts';
 import { type SiteFile, siteFileSchema } from './site-file.ts';
 import { loadOrCreateSiteKey, type SiteKey } from './site-key.ts';
 
@@ -51,6 +53,8 @@ export interface CreateSiteOptions {
   controlTransport?: 'tcp' | 'ws' | undefined;
   /** host:port or wss://host:port to dial instead of the control plane's own leaf listeners (NAT, proxy) */
   controlVia?: string[] | undefined;
+  /** a site with three nats-servers: where the first takes the others' connections, and the others */
+  cluster?: SiteFile['cluster'];
   /** where the bus leaves it open */
   durability?: 'process' | 'power' | undefined;
   enrolment: ResponseOf<'enrol.site'>;
@@ -91,9 +95,11 @@ export async function createSiteDir(options: CreateSiteOptions): Promise<SiteDir
     ...(options.controlTransport !== undefined && { controlTransport: options.controlTransport }),
     ...(options.controlVia !== undefined && { controlVia: options.controlVia }),
     ...(options.durability !== undefined && { durability: options.durability }),
+    ...(options.cluster !== undefined && { cluster: await withClusterPorts(options.cluster) }),
   };
   const dir = new SiteDir(path, siteFileSchema.parse(file));
   await dir.storeCertificate(enrolment.certPem, enrolment.control.caPem);
+  if (dir.file.cluster !== undefined) await prepareCluster(dir);
   await writeFileAtomic(join(path, 'site.json'), `${JSON.stringify(file, null, 2)}\n`);
   return dir;
 }
@@ -237,6 +243,17 @@ async function makeCsr(keyPath: string, siteName: string): Promise<string> {
   });
   if (!present) await writeFileAtomic(keyPath, keyPem);
   return csrPem;
+}
+
+async function withClusterPorts(cluster: NonNullable<SiteFile['cluster']>): Promise<SiteFile['cluster']> {
+  const others = cluster.others.map(async (other) => ({
+    listen: await withPort(other.listen),
+    leafListen: other.leafListen === null ? null : await withPort(other.leafListen),
+    ...(other.websocketListen !== undefined && { websocketListen: await withPort(other.websocketListen) }),
+    monitor: await withPort(other.monitor),
+    clusterListen: await withPort(other.clusterListen),
+  }));
+  return { listen: await withPort(cluster.listen), others: await Promise.all(others) };
 }
 
 /** The address with port 0 replaced by one that is free now. */

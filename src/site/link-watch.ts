@@ -6,12 +6,14 @@
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { Logger } from '../log.ts';
 import type { LinkSide } from './links.ts';
+import type { LivingServers } from './living-servers.ts';
+import { siteOfServer } from './places.ts';
 
 /** One leaf connection as nats-server's LEAFZ tells it. */
 export interface LeafInfo {
   /** account, public key */
   account: string;
-  /** server name of the other end: its site id */
+  /** server name of the other end: its site id, maybe with the server's number */
   name: string;
   ip: string;
   port: number;
@@ -30,6 +32,7 @@ const pollMs = 1_000;
 
 export class LinkWatch {
   readonly #system: NatsConnection;
+  readonly #servers: LivingServers;
   readonly #log: Logger;
   readonly #listeners = new Set<Listener>();
   readonly #up = new Set<string>();
@@ -38,8 +41,9 @@ export class LinkWatch {
   #running: Promise<void> | undefined;
   #isDirty = false;
 
-  constructor(system: NatsConnection, log: Logger) {
+  constructor(system: NatsConnection, servers: LivingServers, log: Logger) {
     this.#system = system;
+    this.#servers = servers;
     this.#log = log;
   }
 
@@ -94,7 +98,7 @@ export class LinkWatch {
 
   async #ask(): Promise<LeafInfo[] | undefined> {
     try {
-      return await listLeafs(this.#system);
+      return await listLeafs(this.#system, this.#servers.ids);
     } catch (error) {
       // the server is away: its leaf connections are as well, the reconnect brings the next answer
       if (!this.#system.isClosed())
@@ -104,7 +108,7 @@ export class LinkWatch {
   }
 
   #compare(leafs: LeafInfo[]): void {
-    const seen = new Set(leafs.map((leaf) => `${leaf.account} ${leaf.name}`));
+    const seen = new Set(leafs.map((leaf) => `${leaf.account} ${siteOfServer(leaf.name)}`));
     const up = new Set(
       this.#links.filter((link) => seen.has(`${link.account} ${link.side.peerSite}`)).map((link) => link.side.linkId),
     );
@@ -117,11 +121,16 @@ export class LinkWatch {
   }
 }
 
-/** All leaf connections of the server this connection is on. */
-async function listLeafs(system: NatsConnection): Promise<LeafInfo[]> {
-  const id = system.info?.server_id;
-  const answer = (await system.request(`$SYS.REQ.SERVER.${id}.LEAFZ`, '', { timeout: 2_000 })).json<{
-    data?: { leafs?: LeafInfo[] };
-  }>();
-  return answer.data?.leafs ?? [];
+/** All leaf connections of these servers; one that does not answer has none, unless it is the only one. */
+async function listLeafs(system: NatsConnection, serverIds: readonly string[]): Promise<LeafInfo[]> {
+  const answers = await Promise.allSettled(
+    serverIds.map(async (id) =>
+      (await system.request(`$SYS.REQ.SERVER.${id}.LEAFZ`, '', { timeout: 2_000 })).json<{
+        data?: { leafs?: LeafInfo[] };
+      }>(),
+    ),
+  );
+  const [first] = answers;
+  if (first?.status === 'rejected' && answers.every(({ status }) => status === 'rejected')) throw first.reason;
+  return answers.flatMap((answer) => (answer.status === 'fulfilled' ? (answer.value.data?.leafs ?? []) : []));
 }

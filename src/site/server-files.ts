@@ -3,6 +3,7 @@
  * (remotes, limits). Whoever starts the server, sidecar or an outside runner, renders the same configuration from them.
  */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { BusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import {
@@ -21,10 +22,13 @@ import {
   encodeOperatorJwt,
   formatCreds,
   loadOrCreateSecret,
+  readFileIfThere,
   writeFileAtomic,
 } from '../trust/index.ts';
+import { layAccounts } from './account-store.ts';
 import { fixedAccounts } from './accounts.ts';
 import type { SiteDir } from './dir.ts';
+import { clusterOf, type ServerPlace, serverPlace, serverPlaces } from './places.ts';
 import type { SiteFile } from './site-file.ts';
 
 /**
@@ -51,52 +55,69 @@ export interface ServerPlan {
 export type StartSettings = Required<Pick<ServerPlan, 'hasLeafListener' | 'hasWebsocketListener' | 'durability'>>;
 
 const planFile = 'nats/plan.json';
-const startFile = 'nats/started-with.json';
+const startFile = 'started-with.json';
 
-/** Starts or adopts the site's server and returns when it is healthy; needs no sidecar and no control plane. */
-export async function startSiteServer(options: {
+export interface StartOptions {
   dir: SiteDir;
   log: Logger;
   find?: FindOptions;
   signal?: AbortSignal;
-}): Promise<RunningServer> {
-  // several sidecars of the site may find it gone at once
-  return withLock(options.dir.at('nats/start.lock'), () => startOrAdopt(options));
+  /** which of several; default the first */
+  server?: number;
 }
 
-/** Ends the site's server where it runs, and starts it: nobody can connect before its streams and consumers are back. */
-export async function restartSiteServer(options: Parameters<typeof startSiteServer>[0]): Promise<void> {
-  const { dir } = options;
-  await withLock(dir.at('nats/start.lock'), async () => {
-    await findRunning({ dir: dir.at('nats'), configPath: serverConfigPath(dir) })?.stop();
-    await startOrAdopt(options);
+/** Starts or adopts a server of the site and returns when it is healthy; needs no sidecar and no control plane. */
+export async function startSiteServer(options: StartOptions): Promise<RunningServer> {
+  const place = serverPlace(options.dir, options.server ?? 1);
+  // several sidecars of the site may find it gone at once
+  return withLock(join(place.home, 'start.lock'), () => startOrAdopt(options, place));
+}
+
+/** Ends a server of the site where it runs, and starts it: nobody can connect before its streams and consumers are back. */
+export async function restartSiteServer(options: StartOptions): Promise<void> {
+  const place = serverPlace(options.dir, options.server ?? 1);
+  await withLock(join(place.home, 'start.lock'), async () => {
+    await findRunning({ dir: place.home, configPath: serverConfigPath(place) })?.stop();
+    await startOrAdopt(options, place);
   });
 }
 
-/** Ends the site's server where it runs; answers whether it did. E_SIDECAR_RUNNING while a sidecar would start it again. */
-export async function stopSiteServer(dir: SiteDir): Promise<boolean> {
+/** Ends the site's servers, or one of them, where they run; answers whether any did. E_SIDECAR_RUNNING while a sidecar would start them again. */
+export async function stopSiteServer(dir: SiteDir, server?: number): Promise<boolean> {
+  const places = server === undefined ? serverPlaces(dir) : [serverPlace(dir, server)];
   const lock = await dir.lock();
   try {
-    return await withLock(dir.at('nats/start.lock'), async () => {
-      const running = findRunning({ dir: dir.at('nats'), configPath: serverConfigPath(dir) });
-      await running?.stop();
-      return running !== undefined;
-    });
+    return (await Promise.all(places.map(stopPlace))).includes(true);
   } finally {
     await lock.release();
   }
 }
 
-async function startOrAdopt(options: Parameters<typeof startSiteServer>[0]): Promise<RunningServer> {
-  const { dir, log, signal } = options;
-  const place = { dir: dir.at('nats'), configPath: serverConfigPath(dir) };
-  const { path } = await findServer(options.find);
-  if (!findRunning(place)) {
+function stopPlace(place: ServerPlace): Promise<boolean> {
+  return withLock(join(place.home, 'start.lock'), async () => {
+    const running = findRunning({ dir: place.home, configPath: serverConfigPath(place) });
+    await running?.stop();
+    return running !== undefined;
+  });
+}
+
+async function startOrAdopt({ dir, log, signal, find }: StartOptions, place: ServerPlace): Promise<RunningServer> {
+  const configPath = serverConfigPath(place);
+  const { path } = await findServer(find);
+  if (!findRunning({ dir: place.home, configPath })) {
     const plan = (await readPlan(dir)) ?? barePlan(dir);
-    await dir.writeJson(startFile, startSettingsOf(plan));
-    await writeServerConfig(dir, plan);
+    await writeFileAtomic(join(place.home, startFile), JSON.stringify(startSettingsOf(plan)));
+    await writeServerConfig(dir, plan, place);
+    if (place.clusterListen !== undefined) await layAccounts(dir, join(place.home, 'jwt'));
   }
-  return ensureServer({ binary: path, ...place, log, ...(signal ? { signal } : {}) });
+  return ensureServer({
+    binary: path,
+    dir: place.home,
+    configPath,
+    log,
+    isOneOfSeveral: place.clusterListen !== undefined,
+    ...(signal ? { signal } : {}),
+  });
 }
 
 /** What the last apply wanted; undefined before the first. */
@@ -119,9 +140,10 @@ export function asksForTls(dir: SiteDir): boolean {
   }
 }
 
-/** What the server that runs was started with. */
-export async function readStartSettings(dir: SiteDir): Promise<StartSettings> {
-  return startSettingsOf((await dir.readJson<StartSettings>(startFile)) ?? barePlan(dir));
+/** What a server that runs was started with. */
+export async function readStartSettings(dir: SiteDir, place = serverPlace(dir, 1)): Promise<StartSettings> {
+  const bytes = await readFileIfThere(join(place.home, startFile));
+  return bytes === undefined ? startSettingsOf(barePlan(dir)) : (JSON.parse(bytes.toString('utf8')) as StartSettings);
 }
 
 /** What a declared class means here: left open, the machine's own word counts, else fsync where links come in. */
@@ -138,14 +160,15 @@ export function startSettingsOf({
   return { hasLeafListener, hasWebsocketListener, durability };
 }
 
-function serverConfigPath(dir: SiteDir): string {
-  return dir.at('nats/server.conf');
+function serverConfigPath({ home }: ServerPlace): string {
+  return join(home, 'server.conf');
 }
 
-/** Renders the configuration for the plan and returns its text. */
+/** Renders one server's configuration for the plan and returns its text. */
 export async function writeServerConfig(
   dir: SiteDir,
   plan: ServerPlan,
+  place: ServerPlace,
   { withoutControl = false } = {},
 ): Promise<string> {
   const controlCreds = await writeControlCreds(dir);
@@ -154,25 +177,26 @@ export async function writeServerConfig(
   const proxy = dir.file.proxy ?? plan.proxy;
   const control = { urls: controlUrls, account: controlAccount, credsFile: controlCreds, proxy };
   const text = renderSiteConfig({
-    serverName: dir.file.siteId,
-    listen: dir.file.listen,
-    monitor: dir.file.monitor,
-    leafListen: plan.hasLeafListener ? (dir.file.leafListen ?? undefined) : undefined,
-    websocketListen: plan.hasWebsocketListener ? dir.file.websocketListen : undefined,
-    logFile: dir.at('nats/nats-server.log'),
+    serverName: place.name,
+    listen: place.listen,
+    monitor: place.monitor,
+    leafListen: plan.hasLeafListener ? (place.leafListen ?? undefined) : undefined,
+    websocketListen: plan.hasWebsocketListener ? place.websocketListen : undefined,
+    logFile: join(place.home, 'nats-server.log'),
     operatorJwt,
     systemAccount,
     preload,
-    resolverDir: dir.at('nats/jwt'),
+    resolverDir: join(place.home, 'jwt'),
     tls: dir.tls,
     certificates: plan.certificates ?? [],
     maxPayload: largestMessageBytes,
     durability: plan.durability,
-    storeDir: dir.at('nats/store'),
+    storeDir: join(place.home, 'store'),
     ...(dir.file.maxStoreBytes === undefined ? {} : { maxStoreBytes: dir.file.maxStoreBytes }),
     remotes: [...(controlUrls.length > 0 ? [control] : []), ...plan.remotes],
+    cluster: await clusterOf(dir, place),
   });
-  await writeFileAtomic(serverConfigPath(dir), text);
+  await writeFileAtomic(serverConfigPath(place), text);
   return text;
 }
 

@@ -9,6 +9,16 @@ const controlSchema = z.strictObject({
   caPem: z.string(),
 });
 
+/** The second and third nats-server of a site that has three. */
+const furtherServerSchema = z.strictObject({
+  listen: z.string(),
+  leafListen: z.string().nullable(),
+  websocketListen: z.string().optional(),
+  monitor: z.string(),
+  /** host:port where the others of the site dial it */
+  clusterListen: z.string(),
+});
+
 export const siteFileSchema = z.strictObject({
   format: z.literal(1),
   busId: z.uuid(),
@@ -35,6 +45,8 @@ export const siteFileSchema = z.strictObject({
   durability: z.enum(['process', 'power']).optional(),
   /** bound of all streams together, bytes; absent: the disk is the bound */
   maxStoreBytes: z.number().int().positive().optional(),
+  /** at a site with three nats-servers: where the first takes the others' connections, and the others themselves */
+  cluster: z.strictObject({ listen: z.string(), others: z.array(furtherServerSchema).length(2) }).optional(),
 });
 
 export type SiteFile = z.output<typeof siteFileSchema>;

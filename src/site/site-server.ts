@@ -1,59 +1,55 @@
 /**
- * A site's nats-server brought in line with the snapshot: accounts, users, links. The order of an apply never leaves a
+ * A site's nats-server, or all three of it, brought in line with the snapshot: accounts, users, links. The order of an apply never leaves a
  * remote without its account: push accounts, then write and reload the configuration if it changed, then remove what is
  * gone. Every step may run again, so a crash at any line is healed by the next apply. nats-server is never restarted
  * for a change; when it dies it is started again, and it goes on when this process dies.
  */
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { NatsConnection } from '@nats-io/nats-core';
+import type { SiteReport } from '../api/site-report.ts';
 import type { Snapshot } from '../api/snapshot.ts';
 import { retryForever } from '../backoff.ts';
 import { systemClock } from '../clock.ts';
 import { BusError, isBusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import {
-  type FindOptions,
-  findUnsynced,
-  isHealthy,
-  type LeafRemote,
-  type RunningServer,
-  reloadServer,
-} from '../server/index.ts';
+import { type FindOptions, findUnsynced, type LeafRemote } from '../server/index.ts';
 import { createKey, formatCreds, readFileIfThere, writeFileAtomic } from '../trust/index.ts';
 import { inTurns } from '../turns.ts';
 import { AccountStore } from './account-store.ts';
-import { desiredAccounts } from './accounts.ts';
+import { type DesiredAccount, desiredAccounts } from './accounts.ts';
 import { AppTlsFiles } from './app-tls.ts';
 import { appScopes, writeAppCreds } from './apps.ts';
 import { type ConnectOptions, type ConnectTarget, openConnection } from './connections.ts';
 import type { SiteDir } from './dir.ts';
-import { DiskWatch } from './disk-watch.ts';
 import { Fence } from './fence.ts';
 import { issueLinkUsers, type LinkCredential } from './link-users.ts';
 import { LinkWatch } from './link-watch.ts';
 import { type LinkSide, linkSides } from './links.ts';
+import { LivingServers } from './living-servers.ts';
 import { appRights } from './permissions.ts';
+import { replicasOf, serverPlaces } from './places.ts';
 import { type IsTopicReady, rememberReady } from './ready-topics.ts';
+import { ServerConfig } from './server-config.ts';
 import {
   dialledProxy,
   durabilityHere,
   readPlan,
   readStartSettings,
-  restartSiteServer,
   type ServerPlan,
   startSettingsOf,
-  startSiteServer,
   storePlan,
-  writeServerConfig,
 } from './server-files.ts';
+import { ServerProcesses } from './server-processes.ts';
 
 export interface SiteServerOptions {
   dir: SiteDir;
   log: Logger;
   /** somebody else starts nats-server: only wait for it */
   isExternal?: boolean;
+  /** of three servers, those on this machine; default all */
+  servers?: readonly number[] | undefined;
+  /** of three servers, the one it connects to first; default 1 */
+  preferred?: number | undefined;
   find?: FindOptions;
   /** life of the tokens that peers dial in with; default 30 days */
   linkLifeMs?: number;
@@ -76,17 +72,16 @@ export class SiteServer {
   /** when an apply issues the next token for a peer, milliseconds since 1970 */
   linkUsersDueMs = Number.POSITIVE_INFINITY;
   readonly #connections = new Set<NatsConnection>();
-  #server: RunningServer | undefined;
+  readonly #processes: ServerProcesses;
   #system: NatsConnection | undefined;
+  #living: LivingServers | undefined;
+  #config: ServerConfig | undefined;
   #accounts: AccountStore | undefined;
+  /** as they were last wanted */
+  #desired: DesiredAccount[] = [];
   #watch: LinkWatch | undefined;
-  #diskWatch: DiskWatch | undefined;
   #onJetStreamRestart: () => void = () => undefined;
-  #cancelWatch: (() => void) | undefined;
   #links = new Map<string, LinkSide>();
-  /** digest of the configuration and certificates the server has loaded */
-  #loaded: string | undefined;
-  #loadedPlan: ServerPlan | undefined;
   readonly #inTurn = inTurns();
   #opening: Promise<void> | undefined;
   #fence: Fence | undefined;
@@ -98,11 +93,13 @@ export class SiteServer {
     this.appTls = new AppTlsFiles(options.dir);
     this.#log = options.log;
     this.#options = options;
+    const { dir, log, isExternal = false, servers: numbers, find } = options;
+    this.#processes = new ServerProcesses({ dir, log, isExternal, numbers, find, signal: this.#abort.signal });
   }
 
   /** Starts, adopts or waits for nats-server; changes nothing there. */
   open(): Promise<void> {
-    this.#opening ??= this.#options.isExternal ? this.#waitForServer() : this.#startServer();
+    this.#opening ??= this.#processes.open();
     return this.#opening;
   }
 
@@ -112,22 +109,22 @@ export class SiteServer {
     this.#fence = await Fence.open(this.#dir, before);
     this.#accounts = new AccountStore(this.#dir, await this.#dir.key('operator', 'operator'));
     await this.#accounts.load();
-    this.#system = await this.connect('SYS', { name: 'sidecar' });
-    await this.#accounts.push(this.#system, this.#fence.fixed);
-    this.#watch = new LinkWatch(this.#system, this.#log);
+    const system = await this.connect('SYS', { name: 'sidecar' });
+    this.#system = system;
+    const places = serverPlaces(this.#dir);
+    this.#living = new LivingServers({ system, places, onChange: () => this.#followServers(), log: this.#log });
+    this.#config = new ServerConfig(this.#dir, this.#living, this.#log);
+    await this.#living.start();
+    this.#desired = this.#fence.fixed;
+    await this.#accounts.push(this.#living, this.#desired);
+    this.#watch = new LinkWatch(system, this.#living, this.#log);
     this.#watch.start();
-    this.#diskWatch = new DiskWatch({
-      monitor: this.#dir.file.monitor,
-      storeDir: this.#dir.at('nats/store'),
-      restart: () => this.#restartForStorage(),
-      log: this.#log,
-    });
-    this.#diskWatch.start();
+    this.#processes.watchDisks((server) => this.#restartForStorage(server));
   }
 
   /** Why nats-server stores nothing, empty while it does. */
   get diskProblem(): string {
-    return this.#diskWatch?.problem ?? '';
+    return this.#processes.diskProblem;
   }
 
   /** Told when nats-server was restarted for its storage: deliveries that were under way are lost. */
@@ -143,7 +140,11 @@ export class SiteServer {
   /** A connection of this process into an account; closed by close(). E_NOT_HERE, E_SERVER_AWAY. */
   async connect(target: ConnectTarget, options: ConnectOptions = {}): Promise<NatsConnection> {
     const user = this.#user;
-    const connection = await openConnection(this.#dir, target, (id) => this.linkSide(id), { user, ...options });
+    const connection = await openConnection(this.#dir, target, (id) => this.linkSide(id), {
+      user,
+      preferred: this.#options.preferred,
+      ...options,
+    });
     this.#connections.add(connection);
     void connection.closed().then(() => this.#connections.delete(connection));
     return connection;
@@ -178,10 +179,9 @@ export class SiteServer {
       const plan = await readPlan(this.#dir);
       const account = await this.#publicKey(this.linkSide(linkId).account);
       if (!plan?.remotes.some((remote) => remote.account === account)) return;
-      const started = await readStartSettings(this.#dir);
       const remotes = plan.remotes.map((r) => (r.account === account ? { ...r, isDisabled: true } : r));
-      await this.#load({ ...plan, ...started, remotes });
-      await this.#load({ ...plan, ...started });
+      await this.#needConfig().load({ ...plan, remotes });
+      await this.#needConfig().load(plan);
     });
   }
 
@@ -189,22 +189,52 @@ export class SiteServer {
    * By a restart of nats-server. JetStream that is switched on under living clients takes messages for a stream before that
    * stream's consumers are back: it confirms them, finds nobody interested, and drops them.
    */
-  #restartForStorage(): Promise<void> {
+  #restartForStorage(server: number): Promise<void> {
     return this.#inTurn(async () => {
-      const { signal } = this.#abort;
-      const { find } = this.#options;
-      this.#cancelWatch?.();
-      this.#loaded = undefined;
-      await restartSiteServer({ dir: this.#dir, log: this.#log, signal, ...(find ? { find } : {}) });
-      if (this.#server !== undefined) await this.#startServer();
-      await retryForever(() => this.#needSystem().flush(), { signal, firstMs: 50 });
+      this.#config?.forget(server);
+      await this.#processes.restart(server);
+      await this.#untilAnswered();
       this.#onJetStreamRestart();
+    });
+  }
+
+  /** One of several has come or gone: who is back learns what it missed. */
+  #followServers(): void {
+    const follow = async (): Promise<void> => {
+      await (this.#accounts ?? notStarted()).push(this.#needLiving(), this.#desired);
+      const plan = await readPlan(this.#dir);
+      if (plan !== undefined) await this.#needConfig().load(plan);
+    };
+    const { signal } = this.#abort;
+    // the next change asks again
+    void this.#inTurn(() => (signal.aborted ? Promise.resolve() : follow())).catch((error: unknown) => {
+      if (!signal.aborted)
+        this.#log.warn({ event: 'servers.not-followed', err: error }, 'not every server follows yet');
     });
   }
 
   /** Public key (U…) of the user of its connections. */
   get user(): string {
     return this.#user.getPublicKey();
+  }
+
+  /** nats-servers that keep each of its streams. */
+  get replicas(): number {
+    return replicasOf(this.#dir.file);
+  }
+
+  /** Where the site has several nats-servers: what of them is known here. */
+  get servers(): SiteReport['servers'] {
+    const living = this.#living?.numbers;
+    if (this.replicas === 1 || living === undefined) return [];
+    return serverPlaces(this.#dir).map(({ number }) => ({ server: number, isUp: living.includes(number) }));
+  }
+
+  /** One problem for those of several nats-servers that are away. */
+  get serverProblems(): ApplyResult['problems'] {
+    const away = this.servers.filter(({ isUp }) => !isUp).map(({ server }) => server);
+    if (away.length === 0) return [];
+    return [{ code: 'E_SERVER_DOWN', text: `nats-server ${away.join(' and ')} of ${this.replicas} is away` }];
   }
 
   /** nats-server's version, as it says itself. */
@@ -216,40 +246,20 @@ export class SiteServer {
   async close(): Promise<void> {
     this.#abort.abort(new BusError('E_SERVER_AWAY', 'the site is closing'));
     await this.#inTurn(async () => undefined);
-    this.#cancelWatch?.();
+    this.#processes.close();
+    this.#living?.stop();
     this.#watch?.stop();
-    this.#diskWatch?.stop();
     await Promise.all([...this.#connections].map((connection) => connection.close()));
   }
 
   /** Stops nats-server as well. */
   async stopServer(): Promise<void> {
     await this.close();
-    await this.#server?.stop();
-  }
-
-  async #startServer(): Promise<void> {
-    const { signal } = this.#abort;
-    const { find } = this.#options;
-    this.#server = await startSiteServer({ dir: this.#dir, log: this.#log, signal, ...(find ? { find } : {}) });
-    this.#cancelWatch = this.#server.onExit(() => {
-      if (signal.aborted) return;
-      this.#log.warn({ event: 'server.died' }, 'nats-server is gone, starting it again');
-      void retryForever(() => this.#startServer(), { signal }).catch(() => undefined);
-    });
-  }
-
-  async #waitForServer(): Promise<void> {
-    const { signal } = this.#abort;
-    const ask = async (): Promise<void> => {
-      if (!(await isHealthy(this.#dir.file)))
-        throw new BusError('E_SERVER_AWAY', `no nats-server at ${this.#dir.file.listen}`);
-    };
-    await retryForever(ask, { signal, firstMs: 50, maxMs: 1_000 });
+    await this.#processes.stop();
   }
 
   async #apply(snapshot: Snapshot, isTopicReady: IsTopicReady): Promise<ApplyResult> {
-    const [system, accounts, watch] = [this.#needSystem(), this.#accounts ?? notStarted(), this.#watch ?? notStarted()];
+    const [living, accounts, watch] = [this.#needLiving(), this.#accounts ?? notStarted(), this.#watch ?? notStarted()];
     const sides = linkSides(snapshot);
     const ready = await rememberReady(this.#dir, snapshot, isTopicReady);
     const scopes = await appScopes(this.#dir, snapshot, (customer, app) =>
@@ -259,10 +269,11 @@ export class SiteServer {
     this.linkUsersDueMs = linkUsers.dueMs;
     const ofSnapshot = desiredAccounts(snapshot, (customerId) => scopes.get(customerId) ?? [], linkUsers.revocations);
     const desired = (this.#fence ?? notStarted()).all(ofSnapshot);
-    const changed = await accounts.push(system, desired);
+    this.#desired = desired;
+    const changed = await accounts.push(living, desired);
     const problems = await this.#configure(snapshot, sides);
     problems.push(...(await this.#checkDurability(problems)));
-    const removed = problems.some((p) => p.code === 'E_SERVER_REFUSED') ? [] : await accounts.prune(system, desired);
+    const removed = problems.some((p) => p.code === 'E_SERVER_REFUSED') ? [] : await accounts.prune(living, desired);
     this.#links = new Map(sides.map((side) => [side.linkId, side]));
     watch.setLinks(
       await Promise.all(sides.map(async (side) => ({ side, account: await this.#publicKey(side.account) }))),
@@ -295,8 +306,7 @@ export class SiteServer {
     const isFirst = (await readPlan(this.#dir)) === undefined;
     await storePlan(this.#dir, wanted);
     const problems = await this.#followStartSettings(wanted, isFirst);
-    const loaded = await this.#load({ ...wanted, ...(await readStartSettings(this.#dir)) });
-    return [...appTls.problems, ...problems, ...loaded];
+    return [...appTls.problems, ...problems, ...(await this.#needConfig().load(wanted))];
   }
 
   /** Reads back what the server says of itself where the class is power, unless a restart is due that changes it. */
@@ -304,8 +314,9 @@ export class SiteServer {
     const { durability } = await readStartSettings(this.#dir);
     if (durability !== 'power' || problems.some(({ code }) => code === 'E_SERVER_RESTART')) return [];
     try {
-      const found = await findUnsynced(this.#dir.file.monitor);
-      return found.map((text) => ({ code: 'E_NOT_DURABLE', text }));
+      const living = serverPlaces(this.#dir).filter(({ number }) => this.#needLiving().numbers.includes(number));
+      const found = await Promise.all(living.map(({ monitor }) => findUnsynced(monitor)));
+      return found.flat().map((text) => ({ code: 'E_NOT_DURABLE', text }));
     } catch (error) {
       if (!isBusError(error)) throw error;
       return [{ code: error.code, text: error.message }];
@@ -318,8 +329,9 @@ export class SiteServer {
     // a listener that was opened ahead and serves no link yet is no reason to restart
     const hasWebsocketListener = wanted.hasWebsocketListener || started.hasWebsocketListener;
     if (isDeepStrictEqual(started, startSettingsOf({ ...wanted, hasWebsocketListener }))) return [];
-    if (isFirst && this.#server) {
-      await this.#restartServer(this.#server);
+    if (isFirst && this.#processes.isOwner) {
+      await this.#processes.restartOwn();
+      await this.#untilAnswered();
       return [];
     }
     const mode = wanted.hasLeafListener ? 'server' : 'client';
@@ -328,51 +340,9 @@ export class SiteServer {
     return [{ code: 'E_SERVER_RESTART', text }];
   }
 
-  async #restartServer(server: RunningServer): Promise<void> {
-    this.#cancelWatch?.();
-    await server.stop();
-    await this.#startServer();
-    // the connection comes back by itself; what was under way on the old one failed
+  /** The connection comes back by itself; what was under way on the old one failed. */
+  async #untilAnswered(): Promise<void> {
     await retryForever(() => this.#needSystem().flush(), { signal: this.#abort.signal, firstMs: 50 });
-  }
-
-  async #load(plan: ServerPlan): Promise<ApplyResult['problems']> {
-    const digest = await this.#write(plan);
-    if (digest === this.#loaded) return [];
-    try {
-      await this.#reload(plan);
-      this.#loaded = digest;
-      this.#loadedPlan = plan;
-      return [];
-    } catch (error) {
-      if (!isBusError(error, 'E_SERVER_REFUSED')) throw error;
-      this.#log.warn({ event: 'site.reload-refused', err: error }, 'nats-server keeps its old configuration');
-      return [{ code: error.code, text: error.message }];
-    }
-  }
-
-  /** A remote's proxy cannot change while it stands: where that is why a reload is refused, it goes and comes again. */
-  async #reload(plan: ServerPlan): Promise<void> {
-    try {
-      await reloadServer(this.#needSystem());
-    } catch (error) {
-      if (!isBusError(error, 'E_SERVER_REFUSED')) throw error;
-      const before = this.#loadedPlan;
-      const remotes = plan.remotes.filter((remote) => before?.remotes.some((old) => isDeepStrictEqual(old, remote)));
-      await writeServerConfig(this.#dir, { ...plan, remotes }, { withoutControl: before?.proxy !== plan.proxy });
-      await reloadServer(this.#needSystem());
-      await writeServerConfig(this.#dir, plan);
-      await reloadServer(this.#needSystem());
-    }
-  }
-
-  /** Writes the configuration; returns a digest of everything the server would read. */
-  async #write(plan: ServerPlan): Promise<string> {
-    const { tls } = this.#dir;
-    const text = await writeServerConfig(this.#dir, plan);
-    const shown = (plan.certificates ?? []).map(({ certFile }) => certFile);
-    const files = await Promise.all([tls.certFile, tls.caFile, ...shown].map((path) => readFile(path)));
-    return createHash('sha256').update(text).update(Buffer.concat(files)).digest('hex');
   }
 
   /** One remote per link this site dials and has a token for. */
@@ -391,6 +361,14 @@ export class SiteServer {
 
   async #publicKey(account: string): Promise<string> {
     return (await this.#dir.key(account, 'account')).getPublicKey();
+  }
+
+  #needLiving(): LivingServers {
+    return this.#living ?? notStarted();
+  }
+
+  #needConfig(): ServerConfig {
+    return this.#config ?? notStarted();
   }
 
   #needSystem(): NatsConnection {

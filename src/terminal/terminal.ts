@@ -5,7 +5,7 @@
  * `configure` brings it in line with a snapshot. A topic that cannot be brought in line is a problem of that topic alone:
  * it is reported, tried again, and the others go on.
  */
-import { type ConsumerInfo, type JetStreamManager, jetstreamManager, type StreamInfo } from '@nats-io/jetstream';
+import type { ConsumerInfo, JetStreamManager, StreamInfo } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { ControlClient } from '../api/methods.ts';
 import type { Snapshot, SnapshotCustomer } from '../api/snapshot.ts';
@@ -17,6 +17,7 @@ import { BusError } from '../errors.ts';
 import { GroupKeeper, removeLeftOvers } from '../groups/index.ts';
 import type { TerminalKeys } from '../keys/index.ts';
 import type { Logger } from '../log.ts';
+import { streamManager } from '../nats/index.ts';
 import type { Routes, SequenceStore } from '../routing/index.ts';
 import { createOpener, createSealer, type Opener, type Sealer, type TicketUsage } from '../sealing/index.ts';
 import type { LinkSide, SiteServer } from '../site/index.ts';
@@ -203,7 +204,7 @@ export class Terminal {
     const { site, control, keys, markerKey, serviceKey, clock, log } = this.#options;
     const { id: customerId, terminalId, name } = this.#customer;
     const nc = await site.connect({ customer: customerId }, { name: `sidecar ${name}` });
-    const jsm = await jetstreamManager(nc, { checkAPI: false });
+    const jsm = await streamManager(nc);
     const common = { control, customerId, terminalId, keys, serviceKey, clock, log };
     const sealer = createSealer(common);
     const opener = createOpener(common);

@@ -11,14 +11,13 @@ import {
   type JetStreamClient,
   type JetStreamManager,
   jetstream,
-  jetstreamManager,
   RetentionPolicy,
   StorageType,
 } from '@nats-io/jetstream';
 import { headers, type NatsConnection } from '@nats-io/nats-core';
 import { BusError, isBusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { apiCode, natsCall, orNull } from '../nats/index.ts';
+import { apiCode, isClustered, natsCall, orNull, streamManager } from '../nats/index.ts';
 
 /** What stands beside a frame: enough to queue it without reading it. */
 export interface CacheIndex {
@@ -78,7 +77,7 @@ export class TransitCache {
   /** Makes the stream and resolves with what an earlier life left in it, oldest first. E_NATS */
   async open(): Promise<CachedFrame[]> {
     const { nc } = this.#options;
-    this.#jsm = await natsCall('jetstream', () => jetstreamManager(nc, { checkAPI: false }));
+    this.#jsm = await streamManager(nc);
     await this.#ensureStream(this.#jsm);
     const frames = await this.#readIndex(this.#jsm);
     for (const { seq } of frames) this.#live.add(seq);
@@ -113,7 +112,10 @@ export class TransitCache {
 
   /** The frame's bytes, null when it is not there any more. E_NATS */
   async read(seq: number): Promise<Uint8Array | null> {
-    const message = await natsCall('read from transit', () => this.#needJsm().direct.getMessage(this.#stream, { seq }));
+    const { direct, streams } = this.#needJsm();
+    // a copy that lags would not have it yet
+    const place = isClustered(this.#options.nc) ? streams : direct;
+    const message = await natsCall('read from transit', () => place.getMessage(this.#stream, { seq }));
     return message?.data ?? null;
   }
 

@@ -94,6 +94,7 @@ describe('apply', () => {
       durability: 'process',
       transit: false,
       sidecars: 1,
+      servers: 1,
     });
     file.customers[0]!.apps.push({ name: 'last', terminal: 'nowhere', publish: [], consume: [], deadLetters: [] });
     await expect(applyBusFile(db, file, 'test')).rejects.toThrow();
