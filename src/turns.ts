@@ -9,3 +9,13 @@ export function inTurns(): Turns {
     return run;
   };
 }
+
+/** The same for each of many things apart, for as long as the thing is there. */
+export function inTurnsOf<K extends object>(): <T>(key: K, work: () => Promise<T>) => Promise<T> {
+  const all = new WeakMap<K, Turns>();
+  return (key, work) => {
+    const turns = all.get(key) ?? inTurns();
+    all.set(key, turns);
+    return turns(work);
+  };
+}

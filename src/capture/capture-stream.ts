@@ -2,8 +2,8 @@
  * The capture stream of a topic at one terminal, and the durables that feed groups of this site from it.
  *
  * Retention interest, discard new: a message stays until every durable has acknowledged it, and a full stream refuses the
- * publisher. The incarnation (16 random bytes, set once) tells this stream from a later one of the same name, whose
- * sequences mean other messages.
+ * publisher. The incarnation (16 random bytes) tells this stream from a later one of the same name, whose sequences mean
+ * other messages, and from what it was before its disk was put back to an older copy.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -30,6 +30,7 @@ const meta = {
   topic: 'mb_topic',
   group: 'mb_group',
   incarnation: 'mb_incarnation',
+  rolledBack: 'mb_rolled_back',
 } as const;
 
 /** Null when there is none, or one that is not this topic's. */
@@ -45,6 +46,8 @@ export interface CaptureStream {
   name: string;
   incarnation: string;
   info: StreamInfo;
+  /** what was found when its disk had been put back to an older copy, for people; empty: never was */
+  rolledBack: string;
 }
 
 /** Creates the stream, or brings it in line. Throws E_FOREIGN_STREAM when the name is taken, E_NATS. */
@@ -72,11 +75,32 @@ export async function ensureCaptureStream(
   const isInLine = Object.entries(wanted).every(
     ([key, value]) => JSON.stringify(existing.config[key as keyof StreamConfig]) === JSON.stringify(value),
   );
-  if (isInLine) return { name, incarnation, info: existing };
+  if (isInLine) return toCaptureStream(existing, incarnation);
   const info = await natsCall(`update stream ${name}`, () =>
     jsm.streams.update(name, { ...existing.config, ...wanted }),
   );
-  return { name, incarnation, info };
+  return toCaptureStream(info, incarnation);
+}
+
+/** Its sequences mean other messages than they did: from now on it is another stream to every destination. E_NATS */
+export async function renewIncarnation(
+  jsm: JetStreamManager,
+  { name, info }: CaptureStream,
+  rolledBack: string,
+): Promise<CaptureStream> {
+  const incarnation = newIncarnation();
+  const metadata = { ...info.config.metadata, [meta.incarnation]: incarnation, [meta.rolledBack]: rolledBack };
+  const renewed = await natsCall(`update stream ${name}`, () => jsm.streams.update(name, { ...info.config, metadata }));
+  return toCaptureStream(renewed, incarnation);
+}
+
+function toCaptureStream(info: StreamInfo, incarnation: string): CaptureStream {
+  const { name, metadata } = info.config;
+  return { name, incarnation, info, rolledBack: metadata?.[meta.rolledBack] ?? '' };
+}
+
+function newIncarnation(): string {
+  return randomBytes(16).toString('hex');
 }
 
 async function create(
@@ -84,7 +108,7 @@ async function create(
   topic: SnapshotTopic,
   wanted: Partial<StreamConfig>,
 ): Promise<CaptureStream> {
-  const incarnation = randomBytes(16).toString('hex');
+  const incarnation = newIncarnation();
   const info = await natsCall(`create stream ${topic.name}`, () =>
     jsm.streams.add({
       name: topic.name,
@@ -96,7 +120,7 @@ async function create(
       metadata: { [meta.topic]: topic.id, [meta.incarnation]: incarnation },
     }),
   );
-  return { name: topic.name, incarnation, info };
+  return toCaptureStream(info, incarnation);
 }
 
 /** Every consumer of a stream. */

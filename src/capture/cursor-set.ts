@@ -11,7 +11,7 @@ import type { JetStreamManager } from '@nats-io/jetstream';
 import type { Clock } from '../clock.ts';
 import type { RangeSet } from '../envelope/index.ts';
 import type { Logger } from '../log.ts';
-import { inTurns, type Turns } from '../turns.ts';
+import { inTurns, inTurnsOf } from '../turns.ts';
 import type { CaptureStream } from './capture-stream.ts';
 import { Cursor, type CursorOptions } from './cursor.ts';
 import type { Duty } from './duty.ts';
@@ -54,8 +54,8 @@ export class CursorSet {
   #isStepQueued = false;
   #isClosed = false;
   #isStarted = false;
-  /** writes of a durable's metadata, one after the other */
-  readonly #writes = new Map<string, Turns>();
+  /** writes of a durable's metadata: an older account of the duties must not come after a newer one */
+  readonly #inTurn = inTurnsOf<Cursor>();
   readonly #rendezvous: Rendezvous;
 
   constructor(options: CursorSetOptions) {
@@ -128,6 +128,23 @@ export class CursorSet {
     for (const cursor of this.#cursors.values()) cursor.receive(groupId, terminalId, received);
   }
 
+  /** Nothing above this is under way from any of its cursors. */
+  get sentUpTo(): number {
+    return Math.max(0, ...[...this.#cursors.values()].map((cursor) => cursor.sentUpTo));
+  }
+
+  /** Stops for good, and stores that no destination is known to have had anything. */
+  async disown(): Promise<void> {
+    for (const cursor of this.#cursors.values()) cursor.close();
+    await this.#exclusively(async () => {
+      for (const cursor of this.#cursors.values()) {
+        const duties = cursor.duties.map((duty) => ({ ...duty, since: 0 }));
+        await this.#save(cursor, duties);
+      }
+    });
+    this.close();
+  }
+
   /** The terminal signed that it knows the group no more, so nothing for it will be receipted there. */
   gone(groupId: string, terminalId: string, reason: string): void {
     for (const cursor of this.#cursors.values()) cursor.gone(groupId, terminalId, reason);
@@ -160,8 +177,8 @@ export class CursorSet {
       await this.#removeFinished();
       await this.#reassign();
       await this.#giveUpLost();
-      await this.#splitBlocked();
-      await this.#splitLaggards();
+      await this.#splitOff('no path', unreachableTogether);
+      await this.#splitOff('slow', (cursor) => cursor.slowDuties());
       await this.#merge();
     });
     step.catch((error) => {
@@ -220,20 +237,9 @@ export class CursorSet {
     return this.#exclusively(() => this.#save(cursor, cursor.duties.map(raised)));
   }
 
-  /** One write at a time: an older account of the duties must not come after a newer one. */
-  #inTurn({ durable }: Cursor, write: () => Promise<void>): Promise<void> {
-    let inTurn = this.#writes.get(durable);
-    if (inTurn === undefined) {
-      inTurn = inTurns();
-      this.#writes.set(durable, inTurn);
-    }
-    return inTurn(write);
-  }
-
   async #remove(cursor: Cursor): Promise<void> {
     cursor.close();
     this.#cursors.delete(cursor.durable);
-    this.#writes.delete(cursor.durable);
     await deleteCursor(this.#options.jsm, this.#options.stream.name, cursor.durable);
   }
 
@@ -251,7 +257,9 @@ export class CursorSet {
   async #addGroups(groups: readonly RemoteGroup[]): Promise<void> {
     const { jsm, stream, choose } = this.#options;
     const cursors = [...this.#cursors.values()];
-    const served = new Set(cursors.flatMap(({ duties }) => duties.filter(isOpenEnded).map(({ groupId }) => groupId)));
+    const served = new Set(
+      cursors.flatMap(({ duties }) => duties.filter(({ until }) => until === null).map(({ groupId }) => groupId)),
+    );
     const byStart = Map.groupBy(
       groups.filter(({ groupId }) => !served.has(groupId)),
       ({ from }) => from,
@@ -340,33 +348,20 @@ export class CursorSet {
     cursor.hold(true);
     try {
       await this.#branch(cursor, duties);
-      await this.#save(
-        cursor,
-        cursor.duties.filter((duty) => !duties.includes(duty)),
-      );
-      const { log, stream } = this.#options;
-      const groups = duties.map((duty) => duty.groupId);
-      log.info({ event: 'capture.split', stream: stream.name, groups, reason }, 'groups go alone');
+      const left = cursor.duties.filter((duty) => !duties.includes(duty));
+      await this.#save(cursor, left);
+      const fields = { stream: this.#options.stream.name, groups: duties.map(({ groupId }) => groupId), reason };
+      this.#options.log.info({ event: 'capture.split', ...fields }, 'groups go alone');
     } finally {
       cursor.hold(false);
     }
   }
 
-  /** Duties whose terminal cannot be reached must not hold back the others; one cursor per such terminal. */
-  async #splitBlocked(): Promise<void> {
+  /** Duties that hold back the others of their cursor go alone. */
+  async #splitOff(reason: string, pick: (cursor: Cursor) => Duty[]): Promise<void> {
     for (const cursor of [...this.#cursors.values()]) {
-      const blocked = cursor.unreachable();
-      const terminalId = blocked[0]?.terminalId;
-      const together = blocked.filter((duty) => duty.terminalId === terminalId);
-      if (together.length > 0 && together.length < cursor.duties.length) await this.#split(cursor, together, 'no path');
-    }
-  }
-
-  /** A full window with some duties far ahead of others: those behind go alone. */
-  async #splitLaggards(): Promise<void> {
-    for (const cursor of [...this.#cursors.values()]) {
-      const slow = cursor.slowDuties();
-      if (slow.length > 0 && slow.length < cursor.duties.length) await this.#split(cursor, slow, 'slow');
+      const apart = pick(cursor);
+      if (apart.length > 0 && apart.length < cursor.duties.length) await this.#split(cursor, apart, reason);
     }
   }
 
@@ -381,8 +376,10 @@ export class CursorSet {
       ahead.raiseSent(behind.sentUpTo);
       await this.#save(ahead, [...ahead.duties, ...behind.duties], behind.receipted(behind.duties));
       await this.#remove(behind);
-      const { log, stream } = this.#options;
-      log.info({ event: 'capture.joined', stream: stream.name }, 'groups share a cursor again');
+      this.#options.log.info(
+        { event: 'capture.joined', stream: this.#options.stream.name },
+        'groups share a cursor again',
+      );
     } finally {
       behind.hold(false);
       ahead.hold(false);
@@ -391,6 +388,8 @@ export class CursorSet {
   }
 }
 
-function isOpenEnded({ until }: Duty): boolean {
-  return until === null;
+/** One cursor per terminal that cannot be reached. */
+function unreachableTogether(cursor: Cursor): Duty[] {
+  const [first, ...others] = cursor.unreachable();
+  return first === undefined ? [] : [first, ...others.filter(({ terminalId }) => terminalId === first.terminalId)];
 }

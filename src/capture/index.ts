@@ -8,9 +8,11 @@ export {
   findCaptureStream,
   listFeeds,
   pauseFeed,
+  renewIncarnation,
 } from './capture-stream.ts';
 export { CursorSet, type RemoteGroup } from './cursor-set.ts';
 export type { GroupProgress } from './group-progress.ts';
 export type { CapturedMessage } from './pull-reader.ts';
 export { parseAckSubject } from './pull-reader.ts';
+export { Reach } from './reach.ts';
 export type { ParkReason, ReceiptTerms, Shipment, ShipProgress, Shipper } from './shipper.ts';

@@ -10,9 +10,9 @@ export const custodyErrors = {
   },
   E_ROLLED_BACK: {
     disposition: 'park',
-    summary: 'A terminal gave receipts for messages that its disk does not know: it was put back to an older copy.',
+    summary: 'More was receipted, or sent, than the disk of a site knows: it was put back to an older copy.',
     remedy:
-      'The ranges are named: get them from the publisher or from a newer copy; consumers may have had them before.',
+      'At a destination the lost ranges are named, at an origin the stream: get what is gone from the publisher or from a newer copy; consumers may have had it before.',
   },
   E_SHUNNED: {
     disposition: 'retry',

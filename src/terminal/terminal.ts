@@ -114,6 +114,7 @@ export class Terminal {
     this.#topics = new Topics({
       customer: () => this.#customer,
       snapshot: () => this.#snapshot,
+      names,
       watch: this.#watch,
       park: (flow, run, why) => this.#park(flow, run, why),
       ...common,
@@ -149,7 +150,7 @@ export class Terminal {
     return [
       ...this.#problems.open,
       ...told('E_LEFT_OVER', this.#leftOvers),
-      ...told('E_ROLLED_BACK', this.#losses.texts()),
+      ...told('E_ROLLED_BACK', [...this.#losses.texts(), ...this.#topics.rolledBack()]),
       ...told('E_SHUNNED', shunnedTexts(this.#customer.name, this.#watch.suspicions, this.#names)),
       ...told('E_QUARANTINED', this.#quarantine.texts(this.#customer.name)),
       ...told(

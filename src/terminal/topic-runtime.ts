@@ -19,6 +19,8 @@ import {
   type GroupProgress,
   listFeeds,
   pauseFeed,
+  Reach,
+  renewIncarnation,
   type Shipper,
 } from '../capture/index.ts';
 import type { Clock } from '../clock.ts';
@@ -34,12 +36,15 @@ import {
 import type { Flow, Receipt } from '../envelope/index.ts';
 import type { Logger } from '../log.ts';
 import type { Routes } from '../routing/index.ts';
+import { inTurns } from '../turns.ts';
+import type { Names } from './names.ts';
 
 export interface TopicRuntimeOptions {
   nc: NatsConnection;
   jsm: JetStreamManager;
   terminalId: string;
   routes: Routes;
+  names: Pick<Names, 'site'>;
   createShipper: (flow: Flow, topic: () => SnapshotTopic) => Shipper;
   clock: Clock;
   log: Logger;
@@ -50,6 +55,16 @@ export class TopicRuntime {
   #topic: SnapshotTopic;
   #capture: CaptureStream | null = null;
   #cursors: CursorSet | undefined;
+  #reach: Reach | undefined;
+  /** groups that live here */
+  #local: SnapshotGroup[] = [];
+  /** found, and the stream does not go on as another one yet */
+  #isRolledBack = false;
+  #rolledBackText = '';
+  #isBeginning = false;
+  #hasBegunAnew = false;
+  #isStopped = false;
+  readonly #inTurn = inTurns();
   #streams = new Map<string, GroupStream>();
   /** by group id, of groups that are fed here */
   #keepers = new Map<string, FeedKeeper>();
@@ -77,6 +92,11 @@ export class TopicRuntime {
     return this.#capture?.name ?? null;
   }
 
+  /** That its disk was put back to an older copy, for people; empty when it never was. */
+  get rolledBack(): string {
+    return this.#rolledBackText || (this.#capture?.rolledBack ?? '');
+  }
+
   /** Group streams at this terminal, by group id; those of groups that were served here and still hold messages too. */
   get groupStreams(): ReadonlyMap<string, GroupStream> {
     return this.#streams;
@@ -86,38 +106,99 @@ export class TopicRuntime {
     return this.#cursors?.progress(groupId) ?? null;
   }
 
-  async reconcile(topic: SnapshotTopic, customer: SnapshotCustomer, maxMessageBytes: number): Promise<void> {
+  reconcile(topic: SnapshotTopic, customer: SnapshotCustomer, maxMessageBytes: number): Promise<void> {
+    return this.#inTurn(() => this.#bringInLine(topic, customer, maxMessageBytes));
+  }
+
+  receive(flow: Flow, receipt: Receipt): void {
+    if (flow.incarnation !== this.#capture?.incarnation || this.#isRolledBack) return;
+    const { groupId, terminalId, status, received, reason } = receipt;
+    if (status === 'gone') this.#cursors?.gone(groupId, terminalId, reason);
+    if (status !== 'stored') return;
+    this.#reach?.extend(this.#cursors?.sentUpTo ?? 0);
+    // once in a life: a destination that tells tales does not make everything be sent again and again
+    if (this.#hasBegunAnew || this.#reach?.isExceededBy(received) !== true) {
+      this.#cursors?.receive(groupId, terminalId, received);
+    } else {
+      const end = this.#reach.end;
+      const site = this.#options.names.site(terminalId);
+      this.#foundRolledBack(`${site} had stored up to ${received.last} when no more than ${end} had been sent from it`);
+    }
+  }
+
+  tick(): void {
+    if (this.#isRolledBack) this.#queueAnew();
+    else this.#cursors?.tick();
+  }
+
+  /** Reads again after nats-server was away: it may have come back with another disk. */
+  rewind(reason: string): void {
+    this.#inTurn(() => this.#compareDisk())
+      .catch((error) => this.#options.log.debug({ event: 'capture.not-compared', err: error }, 'asked again later'))
+      .finally(() => this.#cursors?.rewind(reason));
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cursors?.close();
+    this.#cursors = undefined;
+    for (const keeper of this.#keepers.values()) keeper.stop();
+    this.#keepers.clear();
+  }
+
+  async #bringInLine(topic: SnapshotTopic, customer: SnapshotCustomer, maxMessageBytes: number): Promise<void> {
     this.#topic = topic;
     const { jsm } = this.#options;
     const isPublished = customer.apps.some((app) => app.publish.includes(topic.name));
     const hasStream = isPublished || (await findCaptureStream(jsm, topic)) !== null;
     this.#capture = hasStream ? await ensureCaptureStream(jsm, topic, { maxMessageBytes }) : null;
-    const local = topic.groups.filter((group) => group.terminals.includes(customer.terminalId));
-    if (topic.scope === 'lan') await this.#reconcileLan(local);
-    else await this.#reconcileBus(local);
+    this.#local = topic.groups.filter((group) => group.terminals.includes(customer.terminalId));
+    if (topic.scope === 'lan') await this.#reconcileLan(this.#local);
+    else await this.#reconcileBus(this.#local);
     this.#isReady = true;
   }
 
-  receive(flow: Flow, receipt: Receipt): void {
-    if (flow.incarnation !== this.#capture?.incarnation) return;
-    const { groupId, terminalId, status, received, reason } = receipt;
-    if (status === 'stored') this.#cursors?.receive(groupId, terminalId, received);
-    else if (status === 'gone') this.#cursors?.gone(groupId, terminalId, reason);
+  async #compareDisk(): Promise<void> {
+    const info = await findCaptureStream(this.#options.jsm, this.#topic);
+    const sent = this.#cursors?.sentUpTo ?? 0;
+    if (info === null || this.#isRolledBack || info.state.last_seq >= sent) return;
+    this.#foundRolledBack(`it ends at ${info.state.last_seq}, and up to ${sent} had been sent from it`);
   }
 
-  tick(): void {
-    this.#cursors?.tick();
+  /**
+   * The disk is a copy from before: what is published now bears sequences that were sent for other messages and count as
+   * received. Until it goes on as another stream, receipts mean nothing.
+   */
+  #foundRolledBack(how: string): void {
+    const { log } = this.#options;
+    const { name } = this.#topic;
+    this.#isRolledBack = true;
+    this.#rolledBackText = `the capture stream of ${name} was put back to an older copy: ${how}`;
+    log.error({ event: 'capture.rolled-back', stream: name, how }, 'the disk is older than what was sent from it');
+    this.#queueAnew();
   }
 
-  rewind(reason: string): void {
-    this.#cursors?.rewind(reason);
+  #queueAnew(): void {
+    if (this.#isBeginning) return;
+    this.#isBeginning = true;
+    this.#inTurn(() => this.#beginAnew())
+      .catch((error) => {
+        this.#options.log.warn({ event: 'capture.not-anew', err: error }, 'the stream goes on as another one later');
+      })
+      .finally(() => {
+        this.#isBeginning = false;
+      });
   }
 
-  stop(): void {
-    this.#cursors?.close();
+  /** Another incarnation: destinations take what comes as new. A crash before it is stored finds out the same again. */
+  async #beginAnew(): Promise<void> {
+    if (this.#capture === null || !this.#isRolledBack || this.#isStopped) return;
+    await this.#cursors?.disown();
+    this.#capture = await renewIncarnation(this.#options.jsm, this.#capture, this.#rolledBackText);
     this.#cursors = undefined;
-    for (const keeper of this.#keepers.values()) keeper.stop();
-    this.#keepers.clear();
+    this.#isRolledBack = false;
+    this.#hasBegunAnew = true;
+    await this.#reconcileBus(this.#local);
   }
 
   async #reconcileLan(local: SnapshotGroup[]): Promise<void> {
@@ -181,6 +262,7 @@ export class TopicRuntime {
       if (group?.onTerminalLoss !== 'reassign') return false;
       return (routes.lostForMs(id) ?? 0) >= group.reassignAfterMs;
     };
+    this.#reach = new Reach(stream.info.state.last_seq);
     const cursors = new CursorSet({ nc, jsm, stream, shipper, largestMessageBytes, choose, isLost, clock, log });
     await cursors.open();
     this.#cursors = cursors;

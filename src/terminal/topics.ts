@@ -14,6 +14,7 @@ import type { Logger } from '../log.ts';
 import type { Routes } from '../routing/index.ts';
 import type { Sealer } from '../sealing/index.ts';
 import type { LinkSession } from '../transit/index.ts';
+import type { Names } from './names.ts';
 import { createOutbound } from './outbound.ts';
 import type { RouteWatch } from './route-watch.ts';
 import type { TerminalMetrics } from './terminal-metrics.ts';
@@ -23,6 +24,7 @@ export interface TopicsOptions {
   customer: () => SnapshotCustomer;
   snapshot: () => Snapshot;
   routes: Routes;
+  names: Names;
   watch: RouteWatch;
   sessions: ReadonlyMap<string, LinkSession>;
   sign: SignFn;
@@ -96,6 +98,11 @@ export class Topics {
     return new Map([...this.#runtimes.values()].flatMap(({ groupStreams }) => [...groupStreams]));
   }
 
+  /** Of topics whose capture stream's disk was put back to an older copy: what was found. */
+  rolledBack(): string[] {
+    return [...this.#runtimes.values()].map((runtime) => runtime.rolledBack).filter((text) => text !== '');
+  }
+
   heldGroups(): HeldGroup[] {
     return [...this.#runtimes.values()].flatMap(({ topic, groupStreams }) =>
       topic.groups.flatMap((group) => {
@@ -118,12 +125,13 @@ export class Topics {
   }
 
   #create(topic: SnapshotTopic, { nc, jsm, sealer }: TopicParts): TopicRuntime {
-    const { customer, routes, clock, log } = this.#options;
+    const { customer, routes, names, clock, log } = this.#options;
     return new TopicRuntime(topic, {
       nc,
       jsm,
       terminalId: customer().terminalId,
       routes,
+      names,
       clock,
       log: log.child({ topic: topic.name }),
       createShipper: (flow, currentTopic) => this.createShipper(sealer, flow, currentTopic),

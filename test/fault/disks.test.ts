@@ -105,6 +105,45 @@ test('a destination disk put back to an older copy is found out and told; what c
   expect(ledger.delivered).toBe(80);
 });
 
+/** Publishes 40, keeps a copy of the publisher's disk, publishes 100 more, and puts the copy back. */
+async function putBackOrigin(killed: 'site' | 'server'): Promise<Ledger> {
+  const ledger = new Ledger();
+  await publishSome(lab(), 'acme/exchange', 'order.copied', 40, ledger);
+  await untilHandedOver(lab(), 'a');
+  await killSite('a');
+  const copy = join(lab().dir, `a-copy-${killed}`);
+  await cp(disk('a'), copy, { recursive: true });
+  await startSite('a');
+  await publishSome(lab(), 'acme/exchange', 'order.after', 100, ledger);
+  await untilHandedOver(lab(), 'a');
+  if (killed === 'site') await killSite('a');
+  else await labKill(lab().dir, 'a', 'server');
+  await rm(disk('a'), { recursive: true });
+  await cp(copy, disk('a'), { recursive: true });
+  if (killed === 'site') await startSite('a');
+  else await labStart(lab().dir, 'a', 'server');
+  return ledger;
+}
+
+test.each(['site', 'server'] as const)(
+  "the publisher's disk put back to an older copy, its %s killed: what is published next arrives, and it is told",
+  { timeout: 120_000 },
+  async (killed) => {
+    const lostBefore = await metricOf(lab(), 'b', 'mbus_messages_lost_total');
+    const ledger = await putBackOrigin(killed);
+    const consumer = await startConsumer(lab(), 'acme/desk-app', 'order@desk', ledger);
+    // fewer than were lost: all of them bear sequences that the destination has receipts for
+    await publishSome(lab(), 'acme/exchange', 'order.next', 30, ledger);
+    expect(await ledger.settle(30_000)).toEqual({ lost: [], doubled: [], changed: [] });
+    await consumer.stop();
+    expect(ledger.delivered).toBe(170);
+    const told = async () => (await report('a'))?.problems.filter(({ code }) => code === 'E_ROLLED_BACK') ?? [];
+    await until('a tells of its disk', async () => (await told()).length > 0, 10_000);
+    expect((await told())[0]?.text).toMatch(/^the capture stream of order was put back to an older copy: /);
+    expect(await metricOf(lab(), 'b', 'mbus_messages_lost_total')).toBe(lostBefore);
+  },
+);
+
 test('a transit site deleted for good with envelopes inside: all arrives by another way, once', {
   timeout: 120_000,
 }, async () => {
