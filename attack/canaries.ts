@@ -97,7 +97,7 @@ async function everythingSaid(world: World): Promise<Record<string, Buffer>> {
     await world.admin.call('ticket.list', { isLive: false, limit: 1_000 }),
   ];
   const urls = Object.values(world.info.sites).map(({ metrics }) => metrics);
-  const status = [...urls, `${world.info.console}/metrics`].flatMap((url) => [url, url.replace(/metrics$/, 'status')]);
+  const status = [...urls, world.info.control.metrics].flatMap((url) => [url, url.replace(/metrics$/, 'status')]);
   const monitors = await Promise.all(
     Object.keys(world.info.sites).map(async (name) => (await world.site(name)).dir.file.monitor),
   );

@@ -136,7 +136,7 @@ async function audit(world: World): Promise<Outcome> {
 
 /** There is no console to log in to: what the control plane says over HTTP is read by whoever is on its machine. */
 async function pages(world: World): Promise<Outcome> {
-  const root = world.info.console;
+  const root = new URL(world.info.control.metrics).origin;
   const problems: string[] = [];
   const paths = [
     '/',

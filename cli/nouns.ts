@@ -29,6 +29,7 @@ export const nouns: Record<string, Noun> = {
   export: { summary: 'print the bus as a file', load: () => import('./bus/export.ts') },
   status: { summary: 'what is up, what waits, and why', load: () => import('./bus/status.ts') },
   doctor: { summary: 'what is wrong, and what to do about it', load: () => import('./bus/doctor.ts') },
+  console: { summary: 'the web page of the control plane', load: () => import('./console/index.ts') },
   audit: { summary: 'who changed what', load: () => import('./audit/index.ts') },
   pub: { summary: 'publish one message', load: () => import('./message/pub.ts') },
   replay: { summary: 'publish a recorded file', load: () => import('./message/replay.ts') },

@@ -47,6 +47,14 @@ export function proxyUrl(text: string): string {
   return `http://${hostPort(text.slice('http://'.length))}`;
 }
 
+/** An option's `https://host` or `http://host:port`, without a path. */
+export function origin(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol) || !['', '/'].includes(url.pathname + url.search + url.hash))
+    throw new InvalidArgumentError('Use https://host, without a path.');
+  return url.origin;
+}
+
 /** A whole number of at least `min` and, where it is given, at most `max`. */
 export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
   const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;

@@ -21,6 +21,7 @@ import * as sidecars from './0015-sidecars.ts';
 import * as customerLimits from './0016-customer-limits.ts';
 import * as appTls from './0017-app-tls.ts';
 import * as servers from './0018-servers.ts';
+import * as console from './0019-console.ts';
 
 /** By name, in the order they run. */
 export const migrations: Record<string, Migration> = {
@@ -42,4 +43,5 @@ export const migrations: Record<string, Migration> = {
   '0016-customer-limits': customerLimits,
   '0017-app-tls': appTls,
   '0018-servers': servers,
+  '0019-console': console,
 };

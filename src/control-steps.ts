@@ -11,6 +11,7 @@ export class ControlSteps {
   readonly #log: Logger;
   readonly #inTurn = inTurns();
   readonly #queued = new Set<string>();
+  readonly #delayed = new Set<string>();
   #isAway = false;
 
   constructor(signal: AbortSignal, log: Logger) {
@@ -37,6 +38,16 @@ export class ControlSteps {
         this.#seen(!isBusError(error, 'E_CONTROL_AWAY'), errorText(error));
       }
     });
+  }
+
+  /** The same after `delayMs`; what comes meanwhile under the name comes along, so a link that flaps makes few reports. */
+  enqueueIn(delayMs: number, name: string, work: () => Promise<void>): void {
+    if (this.#delayed.has(name)) return;
+    this.#delayed.add(name);
+    setTimeout(() => {
+      this.#delayed.delete(name);
+      this.enqueue(name, work);
+    }, delayMs).unref();
   }
 
   /** Resolves when all that is queued has ended. */

@@ -6,6 +6,8 @@
 import { join, resolve } from 'node:path';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { callerKeyFromSeed, readAdminFile, serveControl, writeAdminFile } from './api/index.ts';
+import { type ListenOptions, type RunningConsole, serveConsole } from './console/index.ts';
+import { readStatus } from './control/admin-handlers.ts';
 import { Admins } from './control/admins.ts';
 import { AuditWitness } from './control/audit-witness.ts';
 import { Authorizer } from './control/authorize.ts';
@@ -29,7 +31,7 @@ import { createKeyService, TopicRoots, type VersionContext } from './keys/servic
 import { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { createMetrics, serveMonitoring } from './metrics.ts';
-import { databaseError, getBus, migrate, type Registry, type Replica, setMasterKeyId } from './registry/index.ts';
+import { beat, databaseError, getBus, migrate, type Registry, type Replica, setMasterKeyId } from './registry/index.ts';
 import { splitAddress } from './server/index.ts';
 import { formatCreds, keyFromSeed, writeFileAtomic } from './trust/index.ts';
 import { programVersion } from './version.ts';
@@ -48,6 +50,8 @@ export interface ControlOptions {
   masterKey?: MasterKeySource | undefined;
   /** host:port of /metrics, /healthz, /readyz, /status; default a free port of 127.0.0.1 */
   monitor?: string | undefined;
+  /** where the console answers; absent: it does not */
+  console?: (Pick<ListenOptions, 'tls' | 'url'> & { address: string }) | undefined;
   /** a lab's: says how far ahead the key service's clock is; refused where others than this machine can connect */
   clockFile?: string | undefined;
   log: Logger;
@@ -59,6 +63,8 @@ export interface ControlOptions {
 
 export interface RunningControl {
   readonly monitoringUrl: string;
+  /** as browsers reach it */
+  readonly consoleUrl: string | undefined;
   stop(deadlineMs?: number): Promise<void>;
 }
 
@@ -109,6 +115,7 @@ async function start(options: ControlOptions, lifecycle: Lifecycle): Promise<Run
   const { parts, state } = await openParts({ ...options, dir }, file, createControlMetrics(registry), lifecycle);
   await serveRequests(parts, lifecycle);
   await keepUp(parts, state, options, lifecycle);
+  const page = options.console && (await openConsole(parts, options.console, lifecycle));
   const monitoring = await serveMonitoring(
     registry,
     monitoringOf(parts, state),
@@ -117,7 +124,7 @@ async function start(options: ControlOptions, lifecycle: Lifecycle): Promise<Run
   lifecycle.push('monitoring', () => monitoring.close());
   const { busId, self } = parts;
   log.info({ event: 'control.ready', busId, replicaId: self.id, monitoring: monitoring.url }, 'control plane ready');
-  return { monitoringUrl: monitoring.url, stop: (deadlineMs) => lifecycle.stop(deadlineMs) };
+  return { monitoringUrl: monitoring.url, consoleUrl: page?.url, stop: (deadlineMs) => lifecycle.stop(deadlineMs) };
 }
 
 /** Database, identity, nats-server and the connection to it. */
@@ -239,6 +246,19 @@ async function keepUp(
   lifecycle.push('replica', () => leave(db, self.id));
 }
 
+/** Named in this replica's row, so that every replica can tell an operator where it is. */
+async function openConsole(
+  { db, self, log }: Parts,
+  { address, ...options }: NonNullable<ControlOptions['console']>,
+  lifecycle: Lifecycle,
+): Promise<RunningConsole> {
+  const page = await serveConsole({ ...listenAddress(address), ...options, db, readStatus: () => readStatus(db), log });
+  lifecycle.push('console', () => page.close());
+  self.consoleUrl = page.url;
+  await beat(db, self);
+  return page;
+}
+
 function monitoringOf({ nats, nc, busId, self, clock }: Parts, state: State): Parameters<typeof serveMonitoring>[1] {
   return {
     notReady: () => [
@@ -264,6 +284,7 @@ function selfOf(file: ControlFile): Omit<Replica, 'ageMs'> {
     leafUrl: file.advertise,
     wsUrl: file.advertiseWebsocket ?? null,
     clientUrl: file.advertiseClient,
+    consoleUrl: null,
   };
 }
 

@@ -4,6 +4,7 @@
  * Callers match on `code`, never on prose. Foreign errors (NATS, SQLSTATE, sockets) become one of these at the edge
  * where they enter, with the original as `cause`. docs/errors.md lists the same codes; a test compares the two.
  */
+import { consoleErrors } from './error-registry/console.ts';
 import { controlErrors } from './error-registry/control.ts';
 import { custodyErrors } from './error-registry/custody.ts';
 import { generalErrors } from './error-registry/general.ts';
@@ -43,6 +44,7 @@ export const errorRegistry = {
   ...siteErrors,
   ...redundancyErrors,
   ...controlErrors,
+  ...consoleErrors,
   ...runningErrors,
 } as const satisfies Record<string, ErrorEntry>;
 

@@ -69,6 +69,8 @@ export interface RunningSidecar {
 const pollMs = 5_000;
 const reportMs = 3_000;
 const traceAgainMs = 500;
+/** a change of a link is reported after this time, together with what else changes meanwhile */
+const urgentMs = 200;
 const maxHops = 256;
 /** keeps a report below the largest message of a server */
 const maxRoutes = 1_500;
@@ -151,7 +153,8 @@ class Sidecar {
     this.#steps = new ControlSteps(lifecycle.signal, log);
     const control: Pick<ControlClient, 'call'> = { call: (...request) => this.#needControl().call(...request) };
     this.#certificate = new CertificateRenewal({ dir, control, clock: systemClock, log });
-    this.#terminals = new Terminals({ dir, site, control, transitMaxBytes, metrics: this.#metrics, log });
+    const common = { dir, site, control, metrics: this.#metrics, log };
+    this.#terminals = new Terminals({ ...common, transitMaxBytes, onLinkState: () => this.#queueReportIn(urgentMs) });
     seat?.registerMetrics(this.metricsRegistry);
     createServersMetric(this.metricsRegistry, site);
   }
@@ -238,6 +241,10 @@ class Sidecar {
 
   #queueReport(): void {
     this.#steps.enqueue('report', () => this.#report());
+  }
+
+  #queueReportIn(delayMs: number): void {
+    this.#steps.enqueueIn(delayMs, 'report', () => this.#report());
   }
 
   async #fetch(): Promise<void> {
@@ -344,7 +351,7 @@ class Sidecar {
       await this.#needControl().call('site.trace', { traceId, terminalId, hops });
     }
     // what is under way now is asked for again soon
-    if (questions.length > 0) setTimeout(() => this.#queueReport(), traceAgainMs).unref();
+    if (questions.length > 0) this.#queueReportIn(traceAgainMs);
   }
 
   async #doLetterTasks(tasks: readonly LetterTask[]): Promise<void> {
@@ -355,7 +362,7 @@ class Sidecar {
       await this.#needControl().call('letters.answer', { taskId: task.taskId, answer });
     }
     // what it changed shows at once
-    if (tasks.length > 0) setTimeout(() => this.#queueReport(), traceAgainMs).unref();
+    if (tasks.length > 0) this.#queueReportIn(traceAgainMs);
   }
 
   #problems(): { code: string; text: string }[] {

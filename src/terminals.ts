@@ -13,6 +13,7 @@ export interface TerminalsOptions {
   site: SiteServer;
   control: Pick<ControlClient, 'call'>;
   transitMaxBytes: number | undefined;
+  onLinkState: () => void;
   metrics: TerminalMetrics;
   log: Logger;
 }
@@ -41,7 +42,7 @@ export class Terminals {
   async open(customer: SnapshotCustomer, snapshot: Snapshot): Promise<Terminal> {
     const known = this.#byCustomer.get(customer.id);
     if (known !== undefined) return known;
-    const { dir, site, control, transitMaxBytes, metrics, log } = this.#options;
+    const { dir, site, control, transitMaxBytes, onLinkState, metrics, log } = this.#options;
     const terminal = new Terminal(customer, snapshot, {
       site,
       control,
@@ -50,6 +51,7 @@ export class Terminals {
       serviceKey: () => dir.file.control.signKey,
       sequence: await this.#sequenceOf(customer.terminalId),
       transitMaxBytes,
+      onLinkState,
       metrics,
       clock: systemClock,
       log: log.child({ customer: customer.name }),

@@ -2,10 +2,14 @@
 import { type Command, Option } from 'commander';
 import { readEnv } from '../../src/config/env.ts';
 import { runDaemon } from '../daemon.ts';
-import { controlDir, controlDirOption, type DirOption, hostPort } from '../options.ts';
+import { controlDir, controlDirOption, type DirOption, hostPort, origin, usage } from '../options.ts';
 
 interface RunOptions extends DirOption {
   monitor?: string;
+  console?: string;
+  consoleCert?: string;
+  consoleKey?: string;
+  consoleUrl?: string;
   clockFile?: string;
 }
 
@@ -15,6 +19,10 @@ export function addRun(control: Command): void {
     .description('run one replica of the control plane until SIGTERM')
     .addOption(controlDirOption())
     .option('--monitor <host:port>', 'where /metrics, /healthz and /readyz answer', hostPort)
+    .option('--console <host:port>', 'serve the console, a web page, there', hostPort)
+    .option('--console-cert <file>', 'its certificate with chain, PEM; read again when it changes')
+    .option('--console-key <file>', "the certificate's key, PEM")
+    .option('--console-url <url>', 'how browsers reach it, where a proxy stands before it', origin)
     .addOption(new Option('--clock-file <file>', "a lab's").hideHelp())
     .addHelpText('after', examples)
     .action(run);
@@ -27,12 +35,25 @@ MBUS_MASTER_KEY_COMMAND is a command that prints it: 32 bytes, raw or as hex or 
 
 Examples:
   $ mbus control run
+  $ mbus control run --console 127.0.0.1:8443
+  $ mbus control run --console 0.0.0.0:8443 --console-cert fullchain.pem --console-key privkey.pem
   $ DATABASE_URL=postgres://mbus:…@db:5432/mbus mbus control run --dir /var/lib/mbus`;
 
-async function run({ dir, monitor, clockFile }: RunOptions): Promise<void> {
+async function run({ dir, monitor, clockFile, ...options }: RunOptions): Promise<void> {
   const { startControl } = await import('../../src/control.ts');
   const { databaseUrl, masterKey } = readEnv();
+  const page = consoleOf(options);
   await runDaemon('control', (log) =>
-    startControl({ dir: controlDir({ dir }), databaseUrl, masterKey, monitor, clockFile, log }),
+    startControl({ dir: controlDir({ dir }), databaseUrl, masterKey, monitor, clockFile, console: page, log }),
   );
+}
+
+/** Where the console is to be, or undefined. E_USAGE */
+function consoleOf({ console: address, consoleCert: cert, consoleKey: key, consoleUrl: url }: RunOptions) {
+  if (address === undefined) {
+    if (cert ?? key ?? url) throw usage('--console-cert, --console-key and --console-url go with --console');
+    return undefined;
+  }
+  if ((cert === undefined) !== (key === undefined)) throw usage('--console-cert and --console-key go together');
+  return { address, url, ...(cert !== undefined && key !== undefined && { tls: { cert, key } }) };
 }

@@ -35,15 +35,15 @@ async function up(fileName: string, { dir, keep = false, json }: UpOptions): Pro
   const { labUp } = await import('../../src/lab/index.ts');
   const text = await readTextFile(fileName);
   const info = await labUp({ text, fileName, dir, keep, progress: talk, signal: untilInterrupted() });
-  printResult(json, info, () => infoText(info));
+  printResult(json, info, () => infoText(info, dir));
 }
 
-function infoText(info: LabInfo): string {
+function infoText(info: LabInfo, dir: string): string {
   const sites = Object.entries(info.sites).map(([name, { nats, metrics }]) => [name, nats, metrics]);
   const apps = Object.entries(info.apps).map(([name, { nats, creds }]) => [name, nats, creds]);
   const parts = [table([['SITE', 'NATS', 'METRICS'], ...sites])];
   if (apps.length > 0) parts.push(table([['APP', 'NATS', 'CREDS'], ...apps]));
-  return [...parts, `console ${info.console}`].join('\n\n');
+  return [...parts, `console ${info.console}  (log in: mbus console login --dir ${dir})`].join('\n\n');
 }
 
 /** Aborted by the first SIGINT or SIGTERM: what was started is stopped again. */

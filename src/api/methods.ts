@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { busFileSchema } from '../config/bus-file.ts';
+import { consoleMethods } from './console-methods.ts';
 import { forgetMethods } from './forget.ts';
 import { keyMethods } from './key-methods.ts';
 import { letterMethods, letterTaskSchema } from './letters.ts';
@@ -63,6 +64,7 @@ export const methods = {
   ...keyMethods,
   ...revokeMethods,
   ...forgetMethods,
+  ...consoleMethods,
   /** joins a site: token plus keys made on the site */
   'enrol.site': {
     caller: 'token',

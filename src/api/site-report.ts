@@ -26,6 +26,9 @@ export const siteReportSchema = z.strictObject({
       cost: z.number().nullable().default(null),
       /** bytes under way or waiting for the link */
       backlogBytes: z.number().default(0),
+      /** frames, notes and records since the session began; null where an older sidecar reports */
+      sentBytes: z.number().nullable().default(null),
+      receivedBytes: z.number().nullable().default(null),
       /** the other end */
       peerSiteId: id.nullable().default(null),
       /** this end dials, the other one listens */

@@ -15,7 +15,11 @@ export const savedTables = [
 ] as const;
 
 /** what living replicas and sites write anew within seconds */
-export const passingTables = ['replicas', 'site_reports', 'traces', 'trace_hops', 'letter_tasks'] as const;
+export const passingTables = [
+  ...['replicas', 'site_reports', 'traces', 'trace_hops', 'letter_tasks'],
+  // who was logged in logs in again
+  'console_passes',
+] as const;
 
 const lineSchema = z.union([
   z.strictObject({

@@ -1,6 +1,7 @@
 /** What admins ask for: the declared bus, tokens, status, the audit log. */
 
 import { formatToken } from '../api/index.ts';
+import type { ResponseOf } from '../api/methods.ts';
 import { busFileSchema } from '../config/bus-file.ts';
 import { requireBus } from '../config/check.ts';
 import { BusError } from '../errors.ts';
@@ -91,8 +92,11 @@ async function answeringReplicas(db: Registry): Promise<Replica[]> {
   return living.length > 0 ? living : listReplicas(db, 3_600_000);
 }
 
-export const busStatus: Handler<'bus.status'> = async ({ db }) =>
-  readConsistently(db, async (trx) => {
+export const busStatus: Handler<'bus.status'> = ({ db }) => readStatus(db);
+
+/** What all sites last said, with the names for it. */
+export function readStatus(db: Registry): Promise<ResponseOf<'bus.status'>> {
+  return readConsistently(db, async (trx) => {
     const bus = await getBus(trx);
     const reports = new Map((await listReports(trx)).map((report) => [report.siteId, report]));
     const sites = await listSites(trx);
@@ -114,6 +118,7 @@ export const busStatus: Handler<'bus.status'> = async ({ db }) =>
       revoked: await listRevoked(trx, sites),
     };
   });
+}
 
 export const listAuditRows: Handler<'audit.list'> = async ({ db }, { request }) => ({
   rows: await listAudit(db, request),

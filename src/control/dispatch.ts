@@ -22,6 +22,7 @@ import {
   verifyAuditRows,
 } from './admin-handlers.ts';
 import { actorOf, type Caller } from './authorize.ts';
+import { closeConsole, createCode } from './console-handlers.ts';
 import type { HandlerContext, Handlers } from './context.ts';
 import { forgetTerminal } from './forget-handlers.ts';
 import { destroyKey, listKeys, listTicketRows, revokeTicketRows, rotateKey } from './key-handlers.ts';
@@ -66,6 +67,8 @@ const handlers: Handlers = {
   'token.create': createJoinToken,
   'terminal.drain': drainTerminal,
   'bus.status': busStatus,
+  'console.code': createCode,
+  'console.close': closeConsole,
   'audit.list': listAuditRows,
   'audit.verify': verifyAuditRows,
   'trace.start': startTrace,

@@ -18,7 +18,9 @@ export interface LabInfo {
   sites: Record<string, SiteInfo>;
   /** by `customer/app`: URL and credentials file that any NATS client takes, and the CA it must trust where that is needed */
   apps: Record<string, { nats: string; creds: string; ca?: string; servers?: string[] }>;
-  /** monitoring of the control plane */
+  /** its Prometheus page */
+  control: { metrics: string };
+  /** the control plane's web page; `mbus console login` lets somebody in */
   console: string;
 }
 
@@ -53,6 +55,7 @@ export function labInfo(dir: string, state: LabState, file: BusFile): LabInfo {
   return {
     sites: Object.fromEntries(sites),
     apps: Object.fromEntries(apps),
-    console: `http://127.0.0.1:${state.control.monitor}`,
+    control: { metrics: `http://127.0.0.1:${state.control.monitor}/metrics` },
+    console: `http://127.0.0.1:${state.control.console}`,
   };
 }

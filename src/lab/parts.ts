@@ -55,7 +55,9 @@ export async function startDaemonPart(context: LabContext): Promise<void> {
 export async function startControlPart(context: LabContext): Promise<void> {
   const { dir, state, abort } = context;
   const monitor = `127.0.0.1:${state.control.monitor}`;
-  const args = ['control', 'run', '--dir', controlDir(dir), '--monitor', monitor, '--clock-file', clockFile(dir)];
+  const page = `127.0.0.1:${state.control.console}`;
+  const own = ['--dir', controlDir(dir), '--clock-file', clockFile(dir)];
+  const args = ['control', 'run', ...own, '--monitor', monitor, '--console', page];
   const record = await startProcess({ dir, name: 'control', args, marker: controlDir(dir), signal: abort.signal });
   await untilReady(context, record, async () => (await readiness(state.control.monitor)).reasons);
   context.progress('control is ready');

@@ -41,7 +41,7 @@ const labStateSchema = z.strictObject({
   /** the declared file's text, as last applied, and its name for messages */
   text: z.string(),
   fileName: z.string(),
-  control: partPortsSchema,
+  control: partPortsSchema.extend({ console: port }),
   sites: z.record(z.string(), sitePortsSchema),
 });
 

@@ -108,9 +108,9 @@ async function start(dir: string, file: BusFile, options: LabUpOptions): Promise
 }
 
 async function takePorts(file: BusFile, options: LabUpOptions): Promise<{ state: LabState; held: HeldPorts }> {
-  const held = await holdPorts(portsPerPart + portsOfSites(file.sites));
+  const held = await holdPorts(1 + portsPerPart + portsOfSites(file.sites));
   const left = [...held.ports];
-  const control = takePartPorts(left);
+  const control = { console: left.shift() ?? 0, ...takePartPorts(left) };
   const sites = Object.fromEntries(file.sites.map((site) => [site.name, takeSitePorts(left, site)]));
   return { state: { format: 1, text: options.text, fileName: options.fileName, control, sites }, held };
 }

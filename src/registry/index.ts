@@ -14,6 +14,14 @@ export {
   versionChannel,
 } from './buses.ts';
 export { type OpenDatabaseOptions, openDatabase, type Registry } from './connection.ts';
+export {
+  consoleCodeLifeMs,
+  createConsoleCode,
+  endConsoleSession,
+  endConsoleSessions,
+  findConsoleSession,
+  startConsoleSession,
+} from './console-passes.ts';
 export { listCustomers } from './customers.ts';
 export { databaseError } from './database-error.ts';
 export { type EmbeddedPostgres, embeddedUrl, startEmbedded } from './embedded.ts';

@@ -15,13 +15,15 @@ export interface Replica {
   /** null where sites cannot come in over WebSocket */
   wsUrl: string | null;
   clientUrl: string;
+  /** null where it serves no console */
+  consoleUrl: string | null;
   /** ms since its last heartbeat */
   ageMs: number;
 }
 
 export async function beat(db: Registry, replica: Omit<Replica, 'ageMs'>): Promise<void> {
-  const { route, leafUrl, wsUrl, clientUrl } = replica;
-  const values = { route, leaf_url: leafUrl, ws_url: wsUrl, client_url: clientUrl };
+  const { route, leafUrl, wsUrl, clientUrl, consoleUrl } = replica;
+  const values = { route, leaf_url: leafUrl, ws_url: wsUrl, client_url: clientUrl, console_url: consoleUrl };
   await db
     .insertInto('replicas')
     .values({ id: replica.id, ...values })
@@ -36,7 +38,7 @@ export async function listReplicas(db: Registry, lifeMs = replicaLifeMs): Promis
   const age = sql<number>`extract(epoch from clock_timestamp() - heartbeat_at)::float8 * 1000`;
   const rows = await db
     .selectFrom('replicas')
-    .select(['id', 'route', 'leaf_url', 'ws_url', 'client_url', age.as('age_ms')])
+    .select(['id', 'route', 'leaf_url', 'ws_url', 'client_url', 'console_url', age.as('age_ms')])
     .where(age, '<', lifeMs)
     .orderBy('id')
     .execute();
@@ -46,6 +48,7 @@ export async function listReplicas(db: Registry, lifeMs = replicaLifeMs): Promis
     leafUrl: row.leaf_url,
     wsUrl: row.ws_url,
     clientUrl: row.client_url,
+    consoleUrl: row.console_url,
     ageMs: Math.max(0, Math.round(row.age_ms)),
   }));
 }

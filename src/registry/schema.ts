@@ -215,7 +215,19 @@ export interface ReplicasTable {
   ws_url: string | null;
   /** host:port of its client listener, as enrolling sites and admins dial it */
   client_url: string;
+  /** where browsers find its console */
+  console_url: string | null;
   heartbeat_at: ColumnType<Date, never, Date>;
+}
+
+/** login codes and sessions of the console */
+export interface ConsolePassesTable {
+  /** SHA-256 of the code, or of the cookie */
+  hash: Bytes;
+  kind: 'code' | 'session';
+  /** who it was made for: `admin:<id>` */
+  actor: string;
+  expires_at: Date;
 }
 
 /** control users of sites that are gone or joined with other keys */
@@ -295,6 +307,7 @@ export interface RegistryTables {
   request_nonces: RequestNoncesTable;
   audit: AuditTable;
   audit_heads: AuditHeadsTable;
+  console_passes: ConsolePassesTable;
 }
 
 export interface Database extends RegistryTables, KeysTables {}

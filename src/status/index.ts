@@ -2,5 +2,5 @@
 export { filterStatus, type StatusFilter } from './filter.ts';
 export { statusOfSite } from './of-site.ts';
 export { type Stuck, stuckThings } from './stuck.ts';
-export type { Status, StatusSite } from './view.ts';
+export { type LinkEnd, type SiteVoice, type Status, type StatusSite, StatusView } from './view.ts';
 export { bytesText, durationText } from './words.ts';

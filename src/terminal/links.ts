@@ -19,6 +19,8 @@ export interface LinksOptions {
   onFrame: (frame: Uint8Array) => Promise<void>;
   onNote: (frame: Uint8Array) => void;
   onUp: (linkId: string) => void;
+  /** a link has come up, gone down or changed in between */
+  onState: () => void;
   metrics: TerminalMetrics;
   clock: Clock;
   log: Logger;
@@ -67,7 +69,7 @@ export class Links {
   }
 
   async #open(side: LinkSide): Promise<void> {
-    const { site, customer, routes, sessions, onFrame, onNote, onUp, metrics, clock, log } = this.#options;
+    const { site, customer, routes, sessions, onFrame, onNote, onUp, onState, metrics, clock, log } = this.#options;
     const { linkId, selfSite, peerSite, peerName } = side;
     const nc = await site.connect({ link: linkId }, { name: `link to ${peerName}` });
     const labels = { customer: customer.name, peer: peerName };
@@ -86,6 +88,7 @@ export class Links {
       onState: (state) => {
         metrics.linkUp.set(labels, session.isUp ? 1 : 0);
         if (state === 'up') onUp(linkId);
+        onState();
       },
       ...(side.isDialer ? { redial: () => this.#redial(linkId, labels) } : {}),
       isConnected: () => site.isLinkUp(linkId),

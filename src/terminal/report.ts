@@ -28,6 +28,8 @@ export async function reportTerminal(terminal: Terminal): Promise<TerminalReport
     lossRatio: session.facts.lossRatio,
     cost: terminal.routes.costOf(side.linkId),
     backlogBytes: session.backlogBytes,
+    sentBytes: session.sentBytes,
+    receivedBytes: session.receivedBytes,
     peerSiteId: side.peerSite,
     isDialer: side.isDialer,
     redialMs: session.redialMs,

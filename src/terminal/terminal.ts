@@ -51,6 +51,8 @@ export interface TerminalOptions {
   sequence: SequenceStore;
   /** room for what is carried for others, bytes; default 1 GiB */
   transitMaxBytes?: number | undefined;
+  /** told when a link comes up, goes down or changes in between */
+  onLinkState?: () => void;
   metrics: TerminalMetrics;
   clock: Clock;
   log: Logger;
@@ -279,6 +281,7 @@ export class Terminal {
       onFrame: async (frame) => this.#parts?.inbound.takeFrame(frame),
       onNote: (frame) => this.#parts?.inbound.takeNote(frame),
       onUp: (linkId) => this.#carrying.receipts.linkUp(linkId),
+      onState: () => this.#options.onLinkState?.(),
       metrics,
       clock,
       log,

@@ -88,6 +88,8 @@ export class LinkSession {
   #factsAtMs = Number.NEGATIVE_INFINITY;
   #beatAtMs = 0;
   #serial = 0;
+  #sentBytes = 0;
+  #receivedBytes = 0;
 
   constructor(options: LinkSessionOptions) {
     this.#options = options;
@@ -137,6 +139,15 @@ export class LinkSession {
   /** bytes under way or waiting for the window */
   get backlogBytes(): number {
     return this.#window.usedBytes + this.#window.waitingBytes;
+  }
+
+  /** frames, notes and records since it was made; hellos are none */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  get receivedBytes(): number {
+    return this.#receivedBytes;
   }
 
   /** bytes a second while it was busy, 0 until measured */
@@ -201,12 +212,17 @@ export class LinkSession {
 
   /** Sends a frame that needs no answer; lost when the link is down. */
   note(frame: Uint8Array): void {
-    if (this.isUp) this.#options.nc.publish(`${this.#out}n`, frame);
+    if (this.isUp) this.#publish('n', frame);
   }
 
   /** Sends a routing record; lost when the link is down. */
   flood(record: Uint8Array): void {
-    if (this.isUp) this.#options.nc.publish(`${this.#out}s`, record);
+    if (this.isUp) this.#publish('s', record);
+  }
+
+  #publish(kind: 'f' | 'n' | 's', bytes: Uint8Array, options?: { reply: string }): void {
+    this.#sentBytes += bytes.length;
+    this.#options.nc.publish(`${this.#out}${kind}`, bytes, options);
   }
 
   #mustBeUp(): void {
@@ -223,7 +239,7 @@ export class LinkSession {
         reject(new BusError('E_TIMEOUT', `${this.#options.peerName} did not answer within ${frameTimeoutMs} ms`));
       }, frameTimeoutMs);
       this.#pending.set(token, { resolve, reject, deadline });
-      this.#options.nc.publish(`${this.#out}f`, frame, { reply: `${this.#in}${token}` });
+      this.#publish('f', frame, { reply: `${this.#in}${token}` });
     });
   }
 
@@ -234,6 +250,7 @@ export class LinkSession {
       return;
     }
     this.#heard();
+    this.#receivedBytes += message.data.length;
     if (token === 'f') void this.#takeFrame(message);
     else if (token === 'n') this.#options.onNote(message.data);
     else if (token === 's') this.#options.onRecord(message.data);

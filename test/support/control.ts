@@ -35,6 +35,7 @@ interface TestControlOptions {
   hasWebsocket?: boolean;
   masterKeyOf?: string;
   certificateEveryMs?: number;
+  console?: { address: string };
 }
 
 export async function startTestControl(

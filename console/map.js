@@ -1,0 +1,153 @@
+/** The map: sites and what joins them, coloured and dashed by state, each a link to its details. */
+/** @import { ConsoleView, LinkRow, SiteRow } from '../src/console/view.ts' */
+/** @import { Point } from './layout.js' */
+import { h, s } from './dom.js';
+import { placeSites } from './layout.js';
+import { bytes, roundTrip } from './text.js';
+import { siteWord, worst } from './words.js';
+
+const box = { width: 720, height: 420, margin: 70 };
+const radius = 17;
+
+/** @type {{ key: string, places: Map<string, Point> }} */
+let known = { key: '', places: new Map() };
+
+/**
+ * @param {ConsoleView} view what the filter leaves
+ * @param {string} selected route of what is shown beside the map
+ */
+export function mapOf(view, selected) {
+  const pairs = pairsOf(view.links);
+  const places = placesOf(view.sites, pairs);
+  const edges = pairs.flatMap((links) => edge(links, places, selected));
+  const nodes = view.sites.flatMap((site) => node(site, places, selected));
+  const title = `${view.sites.length} sites, ${view.links.length} links`;
+  return h(
+    'figure',
+    { class: 'map', 'data-key': 'map' },
+    s(
+      'svg',
+      { viewBox: `0 0 ${box.width} ${box.height}`, role: 'group', 'aria-label': `Map: ${title}` },
+      ...edges,
+      ...nodes,
+    ),
+    legend(),
+  );
+}
+
+/** Links between the same two sites are drawn as one. @param {readonly LinkRow[]} links @returns {LinkRow[][]} */
+function pairsOf(links) {
+  return [...Map.groupBy(links, ({ sites }) => sites.join(' ')).values()];
+}
+
+/** Kept while sites and links are the same, so nothing jumps. @param {readonly SiteRow[]} sites @param {LinkRow[][]} pairs */
+function placesOf(sites, pairs) {
+  const names = sites.map(({ name }) => name);
+  const joined = pairs.flatMap((links) => (links[0] === undefined ? [] : [links[0].sites]));
+  const key = JSON.stringify([names, joined]);
+  if (known.key !== key) known = { key, places: placeSites(names, joined, box) };
+  return known.places;
+}
+
+/** @param {LinkRow[]} links @param {Map<string, Point>} places @param {string} selected */
+function edge(links, places, selected) {
+  const [a = '', b = ''] = links[0]?.sites ?? [];
+  const [from, to] = [places.get(a), places.get(b)];
+  if (from === undefined || to === undefined) return [];
+  const state = worst(links.map((link) => link.state));
+  const words = edgeWords(links, state);
+  const route = `#/links/${a}/${b}`;
+  const at = { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 };
+  const line = { x1: from.x, y1: from.y, x2: to.x, y2: to.y };
+  return [
+    s(
+      'a',
+      {
+        href: route,
+        class: `edge ${state}${route === selected ? ' selected' : ''}`,
+        'data-key': route,
+        'aria-label': `link ${a} to ${b}: ${words.join(', ')}`,
+      },
+      s('line', { ...line, class: 'touch' }),
+      s('line', { ...line, class: 'line' }),
+      ...label(at, words),
+    ),
+  ];
+}
+
+/** @param {LinkRow[]} links @param {string} state @returns {string[]} */
+function edgeWords(links, state) {
+  const ends = links.flatMap((link) => link.ends);
+  const trips = ends.flatMap(({ rttMs }) => rttMs ?? []);
+  const costs = ends.flatMap(({ cost }) => cost ?? []);
+  const traffic = links
+    .flatMap((link) => link.ends.slice(0, 1))
+    .reduce((sum, end) => sum + (end.sentBytesPerSecond ?? 0) + (end.receivedBytesPerSecond ?? 0), 0);
+  if (state !== 'up' && state !== 'degraded') return [state];
+  const facts = [
+    trips.length === 0 ? '' : roundTrip(Math.min(...trips)),
+    costs.length === 0 ? '' : `cost ${Math.min(...costs).toFixed(1)}`,
+    traffic < 512 ? '' : `${bytes(traffic)}/s`,
+  ].filter(Boolean);
+  return state === 'degraded' ? [state, ...facts] : facts;
+}
+
+/** @param {Point} at @param {string[]} words */
+function label({ x, y }, words) {
+  if (words.length === 0) return [];
+  const text = words.join(' · ');
+  const width = text.length * 6.4 + 12;
+  return [
+    s('rect', { class: 'plate', x: x - width / 2, y: y - 10, width, height: 20, rx: 4 }),
+    s('text', { class: 'fact', x, y: y + 4, 'text-anchor': 'middle' }, text),
+  ];
+}
+
+/** @param {SiteRow} site @param {Map<string, Point>} places @param {string} selected */
+function node(site, places, selected) {
+  const at = places.get(site.name);
+  if (at === undefined) return [];
+  const word = siteWord(site);
+  const route = `#/sites/${site.name}`;
+  return [
+    s(
+      'a',
+      {
+        href: route,
+        class: `node ${word.state}${route === selected ? ' selected' : ''}`,
+        'data-key': route,
+        'aria-label': `site ${site.name}: ${word.text}`,
+      },
+      s('circle', { cx: at.x, cy: at.y, r: radius }),
+      s('text', { class: 'sign', x: at.x, y: at.y + 5, 'text-anchor': 'middle' }, word.sign),
+      s('text', { class: 'name', x: at.x, y: at.y + radius + 17, 'text-anchor': 'middle' }, site.name),
+    ),
+  ];
+}
+
+function legend() {
+  const word = /** @param {string} state @param {string} text */ (state, text) =>
+    h(
+      'li',
+      { class: `edge ${state}` },
+      s(
+        'svg',
+        { width: 30, height: 8, 'aria-hidden': 'true' },
+        s('line', { class: 'line', x1: 1, y1: 4, x2: 29, y2: 4 }),
+      ),
+      text,
+    );
+  return h(
+    'figcaption',
+    {},
+    h(
+      'ul',
+      { class: 'legend' },
+      word('up', 'up'),
+      word('degraded', 'degraded'),
+      word('silent', 'silent'),
+      word('down', 'down'),
+      word('unknown', 'not known'),
+    ),
+  );
+}
