@@ -7,10 +7,16 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import { natsCall } from './errors.ts';
 
 const copies = 3;
+const suffix = '-cluster';
+
+/** What the three servers of a site call their cluster: one server alone names a cluster too, after itself. */
+export function clusterName(siteId: string): string {
+  return `${siteId}${suffix}`;
+}
 
 /** Whether the server this connection is on is one of several. */
 export function isClustered(nc: NatsConnection): boolean {
-  return nc.info?.cluster !== undefined;
+  return nc.info?.cluster?.endsWith(suffix) ?? false;
 }
 
 /** A manager whose new streams have as many copies as the site has servers. E_NATS */

@@ -6,6 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { BusError } from '../errors.ts';
+import { clusterName } from '../nats/index.ts';
 import { type ClusterOptions, splitAddress } from '../server/index.ts';
 import { createCa, createCsr, issueCertificate, loadOrCreateSecret, writeFileAtomic } from '../trust/index.ts';
 import type { SiteDir } from './dir.ts';
@@ -76,7 +77,7 @@ export async function clusterOf(dir: SiteDir, place: ServerPlace): Promise<Clust
   if (place.clusterListen === undefined) return undefined;
   const others = serverPlaces(dir).filter(({ number }) => number !== place.number);
   return {
-    name: dir.file.siteId,
+    name: clusterName(dir.file.siteId),
     listen: place.clusterListen,
     secret: await clusterSecret(dir),
     routes: others.map(({ clusterListen = '' }) => clusterListen),
