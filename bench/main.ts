@@ -4,8 +4,8 @@
  *
  *   npm run bench [-- --quick] [--json] [--only free,shaped] [--feed FILE]
  *
- * The table goes to stdout, talk to stderr. Exit code 1 when a message was lost, doubled or changed by anybody; a missed
- * target is told and fails nothing.
+ * The table goes to stdout, talk to stderr. Exit code 1 when the bus lost, doubled or changed a message; what a peer got wrong
+ * and a missed target are told and fail nothing.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,6 +15,7 @@ import { BusError } from '../src/errors.ts';
 import { readFeed } from './loads.ts';
 import { describeMachine } from './machine.ts';
 import { Bench, type Part } from './part.ts';
+import { brokersPart } from './parts/brokers.ts';
 import { cutsPart } from './parts/cuts.ts';
 import { fanOutPart } from './parts/fanout.ts';
 import { freePart } from './parts/free.ts';
@@ -23,7 +24,7 @@ import { localPart } from './parts/local.ts';
 import { shapedPart } from './parts/shaped.ts';
 import { type Row, renderRows } from './rows.ts';
 
-const parts: Part[] = [freePart, shapedPart, fanOutPart, localPart, cutsPart, hopsPart];
+const parts: Part[] = [freePart, shapedPart, fanOutPart, localPart, brokersPart, cutsPart, hopsPart];
 
 interface Values {
   quick: boolean;

@@ -6,7 +6,10 @@ import { type BusContender, startBus } from './bus.ts';
 import type { Contender } from './contender.ts';
 import type { Feed } from './loads.ts';
 import { type Conditions, type Load, type Measurement, measure } from './measure.ts';
+import { findPeer } from './peers/find.ts';
+import { startMosquitto } from './peers/mosquitto.ts';
 import { type NativeContender, startNative } from './peers/native.ts';
+import { startRabbit } from './peers/rabbitmq.ts';
 import type { Row } from './rows.ts';
 
 export interface Part {
@@ -49,9 +52,25 @@ export class Bench {
     return this.contender('packed', () => startNative({ dir: join(this.dir, 'packed'), compression: 's2_fast' }));
   }
 
+  /** Undefined where the machine has none. */
+  async rabbit(): Promise<Contender | undefined> {
+    const binary = await findPeer('rabbitmq-server');
+    if (binary === undefined) return undefined;
+    return this.contender('rabbitmq', () => startRabbit({ dir: join(this.dir, 'rabbitmq'), binary }));
+  }
+
+  /** Undefined where the machine has none. */
+  async mosquitto(autosaveSeconds?: number): Promise<Contender | undefined> {
+    const binary = await findPeer('mosquitto');
+    if (binary === undefined) return undefined;
+    const key = `mosquitto${autosaveSeconds ?? ''}`;
+    const often = autosaveSeconds === undefined ? {} : { autosaveSeconds };
+    return this.contender(key, () => startMosquitto({ dir: join(this.dir, key), binary, ...often }));
+  }
+
   /** Brokers of other kinds, those that the machine has. */
   async brokers(): Promise<Contender[]> {
-    return [];
+    return [await this.rabbit(), await this.mosquitto()].filter((each) => each !== undefined);
   }
 
   /** The one of that key, started when nobody has asked for it yet. */

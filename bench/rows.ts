@@ -23,8 +23,10 @@ export interface Row {
   target: Target | null;
   /** null: no target, or not measured */
   met: boolean | null;
-  /** messages that were lost, doubled or changed on either side */
+  /** messages that the bus lost, doubled or changed */
   wrong: number;
+  /** messages that the peer lost, doubled or changed: some of them promise at least once */
+  peerWrong: number;
   note: string;
 }
 
@@ -32,7 +34,17 @@ export type RowDraft = Pick<Row, 'work' | 'unit'> & Partial<Omit<Row, 'met'>>;
 
 /** Fills a row up and judges it. */
 export function row(draft: RowDraft): Row {
-  const whole = { value: null, peer: '', peerValue: null, ratio: null, target: null, wrong: 0, note: '', ...draft };
+  const whole = {
+    value: null,
+    peer: '',
+    peerValue: null,
+    ratio: null,
+    target: null,
+    wrong: 0,
+    peerWrong: 0,
+    note: '',
+    ...draft,
+  };
   const { target } = whole;
   const reached = target === null ? null : whole[target.of];
   return { ...whole, met: target === null || reached === null ? null : isMet(target, reached) };
@@ -49,7 +61,8 @@ export function pairRow(
     value: median(pairs.map(([mine]) => of(mine))),
     peerValue: median(pairs.map(([, theirs]) => of(theirs))),
     ratio: median(pairs.map(([mine, theirs]) => of(mine) / of(theirs))),
-    wrong: pairs.flat().reduce((sum, { wrong }) => sum + wrong, 0),
+    wrong: pairs.reduce((sum, [{ wrong }]) => sum + wrong, 0),
+    peerWrong: pairs.reduce((sum, [, { wrong }]) => sum + wrong, 0),
   });
 }
 
@@ -71,7 +84,7 @@ export function quantile(values: readonly number[], part: number): number {
 }
 
 export function renderRows(rows: readonly Row[]): string {
-  const head = ['work', 'unit', 'bus', 'peer', 'peer value', 'ratio', 'target', 'met', 'wrong'];
+  const head = ['work', 'unit', 'bus', 'peer', 'peer value', 'ratio', 'target', 'met', 'wrong', 'of the peer'];
   const lines = rows.map((each) => [
     each.work,
     each.unit,
@@ -82,6 +95,7 @@ export function renderRows(rows: readonly Row[]): string {
     targetText(each.target),
     each.met === null ? '-' : each.met ? 'yes' : 'NO',
     `${each.wrong}`,
+    each.peer === '' ? '' : `${each.peerWrong}`,
   ]);
   const notes = rows.filter(({ note }) => note !== '').map(({ work, peer, note }) => `${work}, ${peer}: ${note}`);
   return `${[...columns([head, ...lines]), '', ...notes].join('\n')}\n`;

@@ -163,7 +163,8 @@ function cutRows(
       peer: peer.name,
       peerValue: worst(index + 1),
       target: { of: 'value', is: 'below', limit: 1_000 },
-      wrong: (wrong[0] ?? 0) + (wrong[index + 1] ?? 0),
+      wrong: wrong[0] ?? 0,
+      peerWrong: wrong[index + 1] ?? 0,
       note: worst(index + 1) === null ? `not back within ${patienceMs / 1_000} s` : '',
     }),
   );

@@ -119,7 +119,8 @@ function rowsOf([lan = [], bare = [], routed = []]: readonly Rates[][]): Row[] {
     peer: 'bare nats-server',
     peerValue: median(bare.map((each) => each[of])),
     ratio: median(mine.map((each, round) => each[of] / (bare[round]?.[of] ?? Number.NaN))),
-    wrong: [...mine, ...bare].reduce((sum, { wrong }) => sum + wrong, 0),
+    wrong: mine.reduce((sum, { wrong }) => sum + wrong, 0),
+    peerWrong: bare.reduce((sum, { wrong }) => sum + wrong, 0),
   });
   const target = { of: 'ratio', is: 'atLeast', limit: 0.95 } as const;
   return [

@@ -10,7 +10,7 @@ export interface CertificateFiles {
 }
 
 export async function writeCertificates(dir: string): Promise<CertificateFiles> {
-  const ca = await createCa({ name: 'bench' });
+  const ca = await createCa({ name: 'bench CA' });
   const { keyPem, csrPem } = await createCsr({ commonName: 'bench' });
   const certPem = issueCertificate({ ca, csrPem, commonName: 'bench', names: ['127.0.0.1', 'localhost'], days: 1 });
   const files = { cert: join(dir, 'cert.pem'), key: join(dir, 'key.pem'), ca: join(dir, 'ca.pem') };
