@@ -8,7 +8,7 @@ import { openBody, verifyCertificate, verifySealed } from '../src/sealing/open.t
 import { bodyKey, digestOf } from '../src/sealing/seal.ts';
 import { type Attack, type Outcome, verdict } from './attack.ts';
 import { twoKeyCiphertext } from './two-key-gcm.ts';
-import { type Captured, codeOf, soon, type World } from './world.ts';
+import { type Captured, codeOf, keyCodeOf, soon, type World } from './world.ts';
 
 const bits = 8;
 
@@ -54,14 +54,17 @@ async function wrongPairs(world: World): Promise<Outcome> {
   const receiver = await frankfurt.calls('acme');
   const stranger = await frankfurt.calls('acme', deriveTerminalKeys(randomBytes(32)));
   const open = (calls: typeof receiver, ticket: typeof one, password: Uint8Array): Promise<string> =>
-    codeOf(calls.open(idOf('trade'), ticket.certificate.ticketId, password));
+    keyCodeOf(calls.open(idOf('trade'), ticket.certificate.ticketId, password));
   const tried = {
     'password alone': await open(stranger, one, one.password),
     'proof alone': await open(receiver, one, randomBytes(32)),
     'password of another ticket': await open(receiver, one, two.password),
     'ticket of another topic': await open(receiver, foreign, foreign.password),
   };
-  const problems = Object.entries(tried).flatMap(([what, code]) => (code === 'given' ? [what] : []));
+  // all alike from outside
+  const problems = Object.entries(tried).flatMap(([what, code]) =>
+    code === 'E_KEY_REFUSED' ? [] : [`${what}: ${code}`],
+  );
   if ((await open(receiver, one, one.password)) !== 'given') problems.push('the right pair opens nothing');
   await labClock(world.dir, 5 * 60_000 + 5_000);
   const late = await open(receiver, one, one.password);
@@ -150,8 +153,8 @@ async function answerForAnother(world: World): Promise<Outcome> {
     sign: mine.sign,
     unwrap: theirs.unwrap.bind(theirs),
   } as typeof mine);
-  const code = await codeOf(unwrapping.ticket(topicId));
-  return verdict(code === 'given' ? ['it unwrapped'] : [], `it does not unwrap: ${code}`);
+  const code = await keyCodeOf(unwrapping.ticket(topicId));
+  return verdict(code === 'unfit' ? [] : [`another’s answer: ${code}`], 'given to another it does not unwrap');
 }
 
 async function floodKeys(world: World): Promise<Outcome> {

@@ -13,7 +13,7 @@ import { type RoutingRecord, signRecord } from '../src/routing/records.ts';
 import { prepareSiteDir } from '../src/site/index.ts';
 import { createCa, createCsr, createKey, encodeUserJwt, issueCertificate } from '../src/trust/index.ts';
 import { type Attack, type Outcome, verdict } from './attack.ts';
-import { codeOf, type SiteActor, soon, type WireEnd, type World } from './world.ts';
+import { codeOf, keyCodeOf, type SiteActor, soon, type WireEnd, type World } from './world.ts';
 
 /** First bytes that the port says inside TLS, or why none. */
 function knock(site: SiteActor, options: ConnectionOptions, say?: Buffer): Promise<string> {
@@ -311,14 +311,14 @@ async function copiedDisk(world: World): Promise<Outcome> {
   const { ticketId } = ticket.certificate;
   const without = await frankfurt.calls('globex', deriveTerminalKeys(randomBytes(32)));
   const withKey = await frankfurt.calls('globex');
-  const ask = (calls: typeof withKey): Promise<string> => codeOf(calls.open(topicId, ticketId, ticket.password));
+  const ask = (calls: typeof withKey): Promise<string> => keyCodeOf(calls.open(topicId, ticketId, ticket.password));
   const problems: string[] = [];
   const bare = await ask(without);
-  if (bare === 'given') problems.push('opened without the securekey');
+  if (bare !== 'E_KEY_REFUSED') problems.push(`without the securekey: ${bare}`);
   if ((await ask(withKey)) !== 'given') problems.push('the living terminal opens nothing');
   await world.admin.call('terminal.revoke', { customer: 'globex', site: 'frankfurt', isCompromised: false });
   const revoked = await ask(withKey);
-  if (revoked === 'given') problems.push('opened after the revocation');
+  if (revoked !== 'E_KEY_REFUSED') problems.push(`after the revocation: ${revoked}`);
   return verdict(problems, `without securekey: ${bare}, with it after revocation: ${revoked}`);
 }
 

@@ -61,7 +61,10 @@ export const defences = {
   password: {
     what: 'the key service asks for no password',
     file: 'src/keys/service.ts',
-    edits: [{ from: "if (!isOriginal && !isRenewed) throw this.#refused(request, 'password');", to: '' }],
+    edits: [
+      { from: "if (!isOriginal && !isRenewed) throw this.#refused(request, 'password');", to: '' },
+      { from: 'const leftMs = isOriginal ? ticket.leftMs :', to: 'const leftMs = !isRenewed ? ticket.leftMs :' },
+    ],
   },
   'header-check': {
     what: 'a header of a re-ticket is not compared with its ticket',

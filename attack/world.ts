@@ -16,7 +16,7 @@ import type { ControlClient } from '../src/api/methods.ts';
 import type { Snapshot, SnapshotCustomer } from '../src/api/snapshot.ts';
 import { systemClock } from '../src/clock.ts';
 import { decodeFrame, decodeSealed, type SealedEnvelope } from '../src/envelope/index.ts';
-import { BusError } from '../src/errors.ts';
+import { BusError, errorText } from '../src/errors.ts';
 import { deriveTerminalKeys, type TerminalKeys } from '../src/keys/index.ts';
 import { type LabInfo, labDown, labUp } from '../src/lab/index.ts';
 import { KeyCalls } from '../src/sealing/key-calls.ts';
@@ -242,6 +242,18 @@ export async function startWorld(options: {
     await down();
     throw error;
   }
+}
+
+/** As codeOf, for a question to the key service: `unfit` when it answered, and the answer is of no use to who asked. */
+export async function keyCodeOf(work: Promise<unknown>): Promise<string> {
+  let isUnfit = false;
+  const code = await codeOf(
+    work.catch((error: unknown) => {
+      isUnfit = errorText(error).includes('does not fit the request');
+      throw error;
+    }),
+  );
+  return isUnfit ? 'unfit' : code;
 }
 
 /** The code of a rejected promise, `given` when it was not rejected. */
