@@ -21,6 +21,7 @@ export function statusText(status: Status, stuck: readonly Stuck[]): string {
     topicsTable(reported, nameOf),
     groupsTable(reported, nameOf),
     limitsTable(reported, nameOf),
+    usageTable(reported, nameOf),
     status.draining.length === 0 ? '' : `draining: ${status.draining.join(', ')}`,
     status.forgotten.length === 0 ? '' : `forgotten: ${status.forgotten.join(', ')}`,
     status.revoked.length === 0 ? '' : `revoked: ${status.revoked.join(', ')}`,
@@ -114,6 +115,21 @@ function limitsTable(reported: readonly Reported[], nameOf: (id: string | null) 
     ]),
   );
   return rowsOrNothing(['NEARLY FULL', 'AT', 'USED', 'HELD BY'], rows.sort(byFirstCells));
+}
+
+/** Customers with limits of their own. */
+function usageTable(reported: readonly Reported[], nameOf: (id: string | null) => string): string {
+  const of = (used: string, most: string | null): string => (most === null ? used : `${used} of ${most}`);
+  const rows = reported.flatMap(({ site, report }) =>
+    report.usage.map((row) => [
+      nameOf(row.customerId),
+      site,
+      of(String(row.connections), row.maxConnections === null ? null : String(row.maxConnections)),
+      of(bytesText(row.storageBytes), row.maxStorage === null ? null : bytesText(row.maxStorage)),
+      of(String(row.consumers), row.maxConsumers === null ? null : String(row.maxConsumers)),
+    ]),
+  );
+  return rowsOrNothing(['CUSTOMER', 'AT', 'CONNECTIONS', 'STORED', 'CONSUMERS OF A STREAM'], rows.sort(byFirstCells));
 }
 
 /** A line each, first of all: what somebody may have to do something about. */

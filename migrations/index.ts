@@ -22,6 +22,7 @@ import * as customerLimits from './0016-customer-limits.ts';
 import * as appTls from './0017-app-tls.ts';
 import * as servers from './0018-servers.ts';
 import * as console from './0019-console.ts';
+import * as customerConsumers from './0020-customer-consumers.ts';
 
 /** By name, in the order they run. */
 export const migrations: Record<string, Migration> = {
@@ -44,4 +45,5 @@ export const migrations: Record<string, Migration> = {
   '0017-app-tls': appTls,
   '0018-servers': servers,
   '0019-console': console,
+  '0020-customer-consumers': customerConsumers,
 };

@@ -326,6 +326,7 @@ class Sidecar {
       groups: parts.flatMap((part) => part.groups),
       topics: parts.flatMap((part) => part.topics),
       limits: parts.flatMap((part) => part.limits),
+      usage: await this.#site.usage(this.#snapshot.customers),
       apps: this.#applyResult.apps.map((app) => ({ ...app, isReady: true })),
       problems: this.#problems(),
       sidecars: this.#seat?.roles ?? [],

@@ -103,6 +103,21 @@ export const siteReportSchema = z.strictObject({
       }),
     )
     .default([]),
+  /** of customers with limits of their own: what they use here, and what they may; null: no limit */
+  usage: z
+    .array(
+      z.strictObject({
+        customerId: id,
+        connections: z.number().int(),
+        maxConnections: z.number().int().nullable(),
+        storageBytes: z.number(),
+        maxStorage: z.number().nullable(),
+        /** of the stream that has most */
+        consumers: z.number().int(),
+        maxConsumers: z.number().int().nullable(),
+      }),
+    )
+    .default([]),
   topics: z.array(
     z.strictObject({
       topicId: id,

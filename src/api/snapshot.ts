@@ -54,8 +54,9 @@ export const snapshotSchema = z.strictObject({
           maxConnections: z.number().int().nullable(),
           maxPayload: z.number().int().nullable(),
           maxStorage: z.number().int().nullable(),
+          maxConsumers: z.number().int().nullable().default(null),
         })
-        .default({ maxConnections: null, maxPayload: null, maxStorage: null }),
+        .default({ maxConnections: null, maxPayload: null, maxStorage: null, maxConsumers: null }),
       /** nothing moves: the customer is suspended, or its terminal here is revoked; apps and links are left out */
       frozen: z.enum(['suspended', 'revoked']).nullable().default(null),
       /** this site's terminal */

@@ -138,6 +138,8 @@ export const customerSchema = z.strictObject({
   maxPayload: bytes.max(8 * mebibyte).optional(),
   /** of all its streams at each site, bytes: without limit by default */
   maxStorage: bytes.optional(),
+  /** of any one of its streams at each site, the bus's own included: without limit by default, at least 8 */
+  maxConsumers: count.min(8).optional(),
   terminals: z.array(name).min(1),
   links: z.array(linkSchema).default([]),
   topics: z.array(topicSchema).default([]),

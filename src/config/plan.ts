@@ -67,8 +67,9 @@ function customerEntries(customer: CustomerSpec): Entry[] {
   ];
 }
 
-function ownFields({ isolateApps, maxConnections, maxPayload, maxStorage }: CustomerSpec): Record<string, unknown> {
-  return { isolateApps, maxConnections, maxPayload, maxStorage };
+function ownFields(spec: CustomerSpec): Record<string, unknown> {
+  const { isolateApps, maxConnections, maxPayload, maxStorage, maxConsumers } = spec;
+  return { isolateApps, maxConnections, maxPayload, maxStorage, maxConsumers };
 }
 
 // A link has no direction, so its ends are compared and named in order of the alphabet.

@@ -1,9 +1,8 @@
 /** What is wrong at a site, seen from its own machine: files, certificate, disk, nats-server, sidecar, way to the control plane. */
-import { get } from 'node:http';
 import { z } from 'zod';
 import { readSnapshot } from '../api/index.ts';
 import { isBusError } from '../errors.ts';
-import { isNewEnough, minimumVersion, splitAddress } from '../server/index.ts';
+import { askMonitor, isNewEnough, minimumVersion } from '../server/index.ts';
 import { appCertificateSoonMs, openSiteDir, type SiteDir } from '../site/index.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
 import { checkCertificateFile, checkDisk, checkPermissions, renewalMissedMs } from './machine.ts';
@@ -39,7 +38,7 @@ async function checkAppCertificate(dir: SiteDir): Promise<Finding[]> {
 
 async function checkServer({ file, path }: SiteDir): Promise<Finding[]> {
   const words = { check: 'nats-server', subject: file.site };
-  const varz = await ask(
+  const varz = await askMonitor(
     file.monitor,
     '/varz',
     z.object({ version: z.string(), slow_consumers: z.number().default(0) }),
@@ -71,8 +70,8 @@ async function checkControlLink({ file }: SiteDir): Promise<Finding[]> {
   const leafz = z.object({
     leafs: z.array(z.object({ account: z.string().optional(), name: z.string().optional() })).default([]),
   });
-  const varz = await ask(file.monitor, '/varz', z.object({ system_account: z.string().optional() }));
-  const answer = await ask(file.monitor, '/leafz', leafz);
+  const varz = await askMonitor(file.monitor, '/varz', z.object({ system_account: z.string().optional() }));
+  const answer = await askMonitor(file.monitor, '/leafz', leafz);
   if (varz === undefined || answer === undefined) return [];
   if (answer.leafs.length > 0)
     return [
@@ -93,28 +92,4 @@ async function checkSnapshot(dir: SiteDir): Promise<Finding[]> {
   return [
     warning({ ...words, text: 'no configuration has come yet' }, 'Start the sidecar while the control plane runs.'),
   ];
-}
-
-/** A page of nats-server's monitoring; undefined when it does not answer. */
-function ask<T>(monitor: string, path: string, schema: z.ZodType<T>): Promise<T | undefined> {
-  const { host, port } = splitAddress(monitor);
-  return new Promise((resolve) => {
-    const request = get({ host, port, path, timeout: 3_000, agent: false }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (part: string) => {
-        text += part;
-      });
-      response.on('end', () => resolve(parsed(text, schema)));
-    });
-    request.on('timeout', () => request.destroy());
-    request.on('error', () => resolve(undefined));
-  });
-}
-
-function parsed<T>(text: string, schema: z.ZodType<T>): T | undefined {
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
 }

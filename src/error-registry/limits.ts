@@ -9,8 +9,9 @@ export const limitsErrors = {
   },
   E_CUSTOMER_FULL: {
     disposition: 'retry',
-    summary: 'The streams of a customer would take more at a site than its maxStorage.',
-    remedy: 'Declare a larger maxStorage for the customer, or smaller maxBytes for its topics and groups.',
+    summary:
+      'The streams of a customer would take more at a site than its maxStorage, or have more consumers than its maxConsumers.',
+    remedy: 'Declare more for the customer, or smaller maxBytes for its topics and groups, or fewer groups.',
   },
   E_DISK_FULL: {
     disposition: 'retry',

@@ -12,12 +12,17 @@ export const apiCode = {
   wrongLastSequence: 10071,
   storageExceeded: 10047,
   accountStorageExceeded: 10002,
+  consumersExceeded: 10026,
   maxBytes: 10077,
   maxMessages: 10077,
 } as const;
 
-/** The account may not reserve as much: nats-server says so with either. */
-const fullCodes: ReadonlySet<number> = new Set([apiCode.storageExceeded, apiCode.accountStorageExceeded]);
+/** The account may not reserve as much, or have as many: nats-server says so with any of these. */
+const fullCodes: ReadonlySet<number> = new Set([
+  apiCode.storageExceeded,
+  apiCode.accountStorageExceeded,
+  apiCode.consumersExceeded,
+]);
 
 /** The JetStream API code inside an error, 0 when it is none. */
 export function apiErrorCode(error: unknown): number {

@@ -9,10 +9,11 @@ export interface Customer {
   isolateApps: boolean;
   isSuspended: boolean;
   /** at each site */
-  limits: { maxConnections: number | null; maxPayload: number | null; maxStorage: number | null };
+  limits: Record<'maxConnections' | 'maxPayload' | 'maxStorage' | 'maxConsumers', number | null>;
 }
 
-const columns = ['id', 'name', 'isolate_apps', 'max_connections', 'max_payload', 'max_storage'] as const;
+const limits = ['max_connections', 'max_payload', 'max_storage', 'max_consumers'] as const;
+const columns = ['id', 'name', 'isolate_apps', ...limits] as const;
 
 export async function listCustomers(db: Registry): Promise<Customer[]> {
   const rows = await db
@@ -25,7 +26,12 @@ export async function listCustomers(db: Registry): Promise<Customer[]> {
     name: row.name,
     isolateApps: row.isolate_apps,
     isSuspended: row.is_suspended,
-    limits: { maxConnections: row.max_connections, maxPayload: row.max_payload, maxStorage: row.max_storage },
+    limits: {
+      maxConnections: row.max_connections,
+      maxPayload: row.max_payload,
+      maxStorage: row.max_storage,
+      maxConsumers: row.max_consumers,
+    },
   }));
 }
 
@@ -41,12 +47,13 @@ export async function syncCustomers(
     rowKey: (row) => row.name,
     specs,
     specKey: (spec) => spec.name,
-    values: ({ name, isolateApps, maxConnections, maxPayload, maxStorage }) => ({
+    values: ({ name, isolateApps, maxConnections, maxPayload, maxStorage, maxConsumers }) => ({
       name,
       isolate_apps: isolateApps,
       max_connections: maxConnections ?? null,
       max_payload: maxPayload ?? null,
       max_storage: maxStorage ?? null,
+      max_consumers: maxConsumers ?? null,
     }),
     remove: async (ids) => void (await trx.deleteFrom('customers').where('id', 'in', ids).execute()),
     insert: async (values) =>

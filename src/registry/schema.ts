@@ -63,6 +63,7 @@ export interface CustomersTable {
   max_connections: number | null;
   max_payload: number | null;
   max_storage: number | null;
+  max_consumers: number | null;
   is_suspended: Generated<boolean>;
 }
 

@@ -6,6 +6,7 @@ export * from './ensure.ts';
 export * from './find.ts';
 export { isHealthy } from './health.ts';
 export { withLock } from './lock.ts';
+export { askMonitor } from './monitor.ts';
 export { processArguments, processStart } from './process-info.ts';
 export { systemRequest } from './system-request.ts';
 export { isNewEnough, minimumVersion } from './version.ts';

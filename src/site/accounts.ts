@@ -38,6 +38,7 @@ export function desiredAccounts(
       maxSubscriptions: customerLimits.maxSubscriptions,
       maxConnections: customer.limits.maxConnections ?? customerLimits.maxConnections,
       maxStorage: customer.limits.maxStorage ?? -1,
+      maxConsumers: customer.limits.maxConsumers ?? -1,
       scopes: scopesOf(customer.id),
     },
   }));

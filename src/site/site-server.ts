@@ -7,7 +7,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { SiteReport } from '../api/site-report.ts';
-import type { Snapshot } from '../api/snapshot.ts';
+import type { Snapshot, SnapshotCustomer } from '../api/snapshot.ts';
 import { retryForever } from '../backoff.ts';
 import { systemClock } from '../clock.ts';
 import { BusError, isBusError } from '../errors.ts';
@@ -24,7 +24,7 @@ import type { SiteDir } from './dir.ts';
 import { Fence } from './fence.ts';
 import { issueLinkUsers, type LinkCredential } from './link-users.ts';
 import { LinkWatch } from './link-watch.ts';
-import { type LinkSide, linkSides } from './links.ts';
+import { customerAccount, type LinkSide, linkSides } from './links.ts';
 import { LivingServers } from './living-servers.ts';
 import { appRights } from './permissions.ts';
 import { replicasOf, serverPlaces } from './places.ts';
@@ -40,6 +40,7 @@ import {
   storePlan,
 } from './server-files.ts';
 import { ServerProcesses } from './server-processes.ts';
+import { type Usage, usageOf } from './usage.ts';
 
 export interface SiteServerOptions {
   dir: SiteDir;
@@ -211,6 +212,11 @@ export class SiteServer {
       if (!signal.aborted)
         this.#log.warn({ event: 'servers.not-followed', err: error }, 'not every server follows yet');
     });
+  }
+
+  /** What customers with limits of their own use here. */
+  usage(customers: readonly SnapshotCustomer[]): Promise<Usage[]> {
+    return usageOf(this.#dir.file.monitor, customers, (id) => this.#publicKey(customerAccount(id)));
   }
 
   /** Public key (U…) of the user of its connections. */

@@ -38,6 +38,7 @@ function filterSite(site: StatusSite, isWanted: (id: string) => boolean, filter:
       topics: report.topics.filter(({ topicId }) => isWanted(topicId)),
       groups: report.groups.filter(({ groupId }) => isWanted(groupId)),
       limits: report.limits.filter(({ id }) => isWanted(id)),
+      usage: hasTopic ? [] : report.usage.filter(({ customerId }) => isWanted(customerId)),
       problems: hasTopic || filter.customer !== undefined ? [] : report.problems,
     },
   };

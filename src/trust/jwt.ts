@@ -50,6 +50,8 @@ export interface AccountClaims {
   maxSubscriptions: number;
   /** bytes of all streams, what they reserve included; absent or -1: without limit */
   maxStorage?: number;
+  /** of one stream; absent or -1: without limit */
+  maxConsumers?: number;
   scopes: Scope[];
   /** users (U…) that are let in no more, with the time up to which their tokens count for nothing, seconds since 1970 */
   revocations?: Record<string, number>;
@@ -81,7 +83,7 @@ function accountBody(claims: AccountClaims): Partial<Account> {
       mem_storage: store,
       disk_storage: claims.hasJetStream ? (claims.maxStorage ?? -1) : 0,
       streams: store,
-      consumer: store,
+      consumer: claims.hasJetStream ? (claims.maxConsumers ?? -1) : 0,
       max_ack_pending: store,
       mem_max_stream_bytes: store,
       disk_max_stream_bytes: store,

@@ -76,7 +76,7 @@ export function customerOf(
     id: idOf('customer'),
     name: 'acme',
     isolateApps: false,
-    limits: { maxConnections: null, maxPayload: null, maxStorage: null },
+    limits: { maxConnections: null, maxPayload: null, maxStorage: null, maxConsumers: null },
     frozen: null,
     terminalId: terminals[0]!.id,
     terminals,

@@ -105,7 +105,7 @@ export async function meshCustomer(name: string, sites: TestSite[]): Promise<Tes
     id: randomUUID(),
     name,
     isolateApps: false,
-    limits: { maxConnections: null, maxPayload: null, maxStorage: null },
+    limits: { maxConnections: null, maxPayload: null, maxStorage: null, maxConsumers: null },
     frozen: null,
     terminals,
     links: [],

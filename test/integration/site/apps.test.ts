@@ -223,9 +223,9 @@ test('nothing is granted before a topic is ready, and ready stays granted', asyn
   );
 });
 
-test('a customer has the connections, payloads and storage that are declared for it, another one what it had', async () => {
-  const { as, apply, acme, site } = await world();
-  acme.limits = { maxConnections: 8, maxPayload: 2_000, maxStorage: 64 * 1024 * 1024 };
+test('a customer has the connections, payloads, storage and consumers that are declared for it, another one what it had', async () => {
+  const { as, apply, acme, bus, site } = await world();
+  acme.limits = { maxConnections: 8, maxPayload: 2_000, maxStorage: 64 * 1024 * 1024, maxConsumers: 8 };
   await apply();
   const publisher = jetstream(await as('acme', 'exchange'));
   await publisher.publish('trade.1', Buffer.alloc(1_900));
@@ -235,6 +235,16 @@ test('a customer has the connections, payloads and storage that are declared for
   const manager = await jetstreamManager(await site.server.connect({ customer: acme.id }));
   const large = { name: 'large', subjects: ['large'], max_bytes: 65 * 1024 * 1024 };
   await expect(natsCall('large', () => manager.streams.add(large))).rejects.toMatchObject({ code: 'E_CUSTOMER_FULL' });
+  const consumer = (n: number) =>
+    natsCall('consumer', () => manager.consumers.add('trade', { name: `c${n}`, ack_policy: AckPolicy.None }));
+  const tooMany = (await Promise.allSettled(Array.from({ length: 9 }, (_, n) => consumer(n)))).filter(
+    ({ status }) => status === 'rejected',
+  );
+  expect(tooMany[0]).toMatchObject({ reason: { code: 'E_CUSTOMER_FULL' } });
+  const [usage] = await site.server.usage(snapshotFor(bus, site, [acme]).customers);
+  expect(usage).toMatchObject({ customerId: acme.id, maxConnections: 8, consumers: 8, maxConsumers: 8 });
+  expect(usage?.connections).toBeGreaterThan(0);
+  expect(usage?.storageBytes).toBeGreaterThan(1_900);
   const more = Array.from({ length: 8 }, () => as('acme', 'exchange', { reconnect: false }));
   const refused = (await Promise.allSettled(more)).filter(({ status }) => status === 'rejected');
   expect(refused.length).toBeGreaterThan(0);
