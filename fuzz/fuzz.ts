@@ -34,8 +34,8 @@ export interface FuzzOptions {
   progress?: (line: string) => void;
 }
 
-/** a part of the frames goes first: buffers and tables have their size when memory is first looked at */
-const warmUp = 0.1;
+/** buffers and tables have their size after the first part, when memory is first looked at */
+const slice = 0.1;
 const mostGrownMb = 96;
 /** of all frames; the control plane's cost the most */
 const shares = {
@@ -60,11 +60,14 @@ const daemons = [
 export async function fuzz(world: World, options: FuzzOptions): Promise<FuzzReport> {
   const startMs = performance.now();
   const targets = await openTargets(world, options.seed);
-  const first = await runAll(targets, Math.ceil(options.frames * warmUp));
+  let tallies = await runAll(targets, Math.ceil(options.frames * slice));
   const memory = await Promise.all(daemons.map(([site, part]) => memoryOf(world, site, part)));
-  options.progress?.(`${sum(first, ({ sent }) => sent)} frames so far, now the rest`);
-  const rest = await runAll(targets, options.frames - sum(first, ({ sent }) => sent));
-  const tallies = first.map((tally, index) => add(tally, rest[index] ?? tally));
+  for (let left = 1 / slice - 1; left > 0; left--) {
+    const sent = sum(tallies, (tally) => tally.sent);
+    options.progress?.(`${sent} frames after ${Math.round((performance.now() - startMs) / 1000)} s`);
+    const next = await runAll(targets, Math.round((options.frames - sent) / left));
+    tallies = tallies.map((tally, index) => add(tally, next[index] ?? tally));
+  }
   const problems = tallies.flatMap(problemsOf);
   if (!(await world.victim.flows(60_000))) problems.push('the victim’s messages stand still');
   for (const [index, each] of memory.entries()) {

@@ -4,6 +4,7 @@
  *
  *   tokyo ══ osaka ══ frankfurt     envelopes: osaka ▶ frankfurt, tokyo ▶ osaka     receipts, records: osaka ▶ tokyo
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { WireEnd, World } from '../attack/world.ts';
 import type { Random } from '../sim/random.ts';
 import { decodeFrame } from '../src/envelope/index.ts';
@@ -19,10 +20,13 @@ export interface LinkWay {
 
 const wanted = 24;
 const frameAnswers = ['stored', 'busy', 'refused'] as const;
+type Answer = (typeof frameAnswers)[number] | 'silence';
 /** what an honest sender waits too */
 const answerMs = 60_000;
 const underWay = 64;
 const notesAtOnce = 200;
+/** `busy` says later: a ticket that has ended meanwhile is renewed first */
+const againMs = 250;
 
 /** @param token the subject's last part: f envelopes, n notes, s routing records */
 export async function openWay(world: World, from: string, to: string, token: 'f' | 'n' | 's'): Promise<LinkWay> {
@@ -97,7 +101,7 @@ function tailOf(frame: Buffer, isManifestOnly: boolean): string {
 /** Asks as a peer's sidecar does, with replies of its own. */
 class Asker {
   readonly #wire: WireEnd;
-  readonly #waiting = new Map<string, (answer: (typeof frameAnswers)[number] | 'silence') => void>();
+  readonly #waiting = new Map<string, (answer: Answer) => void>();
   readonly #subscription: { unsubscribe(): void };
   readonly #prefix: string;
   #serial = 0;
@@ -110,12 +114,22 @@ class Asker {
     });
   }
 
-  ask(frame: Uint8Array, token = 'f'): Promise<(typeof frameAnswers)[number] | 'silence'> {
+  /** Asks again as long as the answer is `busy`, as an honest sender does. */
+  async ask(frame: Uint8Array, token = 'f'): Promise<Answer> {
+    const deadline = performance.now() + answerMs;
+    for (;;) {
+      const answer = await this.#askOnce(frame, token);
+      if (answer !== 'busy' || performance.now() > deadline) return answer;
+      await delay(againMs);
+    }
+  }
+
+  #askOnce(frame: Uint8Array, token: string): Promise<Answer> {
     this.#serial += 1;
     const reply = `${this.#prefix}${this.#serial}`;
     return new Promise((resolve) => {
       const timer = setTimeout(() => settle('silence'), answerMs);
-      const settle = (answer: (typeof frameAnswers)[number] | 'silence'): void => {
+      const settle = (answer: Answer): void => {
         clearTimeout(timer);
         this.#waiting.delete(reply);
         resolve(answer);
