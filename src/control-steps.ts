@@ -2,7 +2,7 @@
  * A site's work with the control plane, one piece after the other. Whether the control plane answers is told once per
  * change: a site that is alone goes on with what it has.
  */
-import { errorText, isBusError } from './errors.ts';
+import { BusError, errorText, isBusError } from './errors.ts';
 import type { Logger } from './log.ts';
 import { inTurns } from './turns.ts';
 
@@ -12,6 +12,7 @@ export class ControlSteps {
   readonly #inTurn = inTurns();
   readonly #queued = new Set<string>();
   readonly #delayed = new Set<string>();
+  readonly #failures = new Map<string, { code: string; text: string }>();
   #isAway = false;
 
   constructor(signal: AbortSignal, log: Logger) {
@@ -24,6 +25,11 @@ export class ControlSteps {
     return this.#isAway;
   }
 
+  /** What the last try of a step ran into; a control plane that is away is not among them. */
+  get problems(): { code: string; text: string }[] {
+    return [...this.#failures.values()];
+  }
+
   /** Queues the work, once per name until it begins; a failure is logged, and the next look tries again. */
   enqueue(name: string, work: () => Promise<void>): void {
     if (this.#queued.has(name) || this.#signal.aborted) return;
@@ -33,9 +39,13 @@ export class ControlSteps {
       if (this.#signal.aborted) return;
       try {
         await work();
+        this.#failures.delete(name);
         this.#seen(true, '');
       } catch (error) {
-        this.#seen(!isBusError(error, 'E_CONTROL_AWAY'), errorText(error));
+        const isHere = !isBusError(error, 'E_CONTROL_AWAY');
+        const code = error instanceof BusError ? error.code : 'E_INTERNAL';
+        if (isHere) this.#failures.set(name, { code, text: errorText(error) });
+        this.#seen(isHere, errorText(error));
       }
     });
   }

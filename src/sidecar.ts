@@ -375,6 +375,7 @@ class Sidecar {
       ...missingStandbys(this.#seat, this.#snapshot?.site.sidecars),
       ...this.#site.serverProblems,
       ...this.#applyResult.problems,
+      ...this.#steps.problems,
       ...ofTerminals,
     ];
   }

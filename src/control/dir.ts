@@ -6,14 +6,13 @@
  *   postgres/      the embedded database, when there is no DATABASE_URL
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { writeAdminFile } from '../api/index.ts';
 import { BusError } from '../errors.ts';
 import { splitAddress } from '../server/index.ts';
-import { createKey, readFileIfThere, seedText, writeFileAtomic } from '../trust/index.ts';
+import { createKey, makeDirs, readFileIfThere, seedText, writeFileAtomic } from '../trust/index.ts';
 
 const controlFileSchema = z.strictObject({
   format: z.literal(1),
@@ -59,7 +58,7 @@ export async function initControl(options: InitControlOptions): Promise<ControlF
   if (await readFileIfThere(join(dir, 'control.json'))) {
     throw new BusError('E_CONTROL_DIR', `${dir} holds a control plane already: start it, or name another directory`);
   }
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeDirs(dir);
   const file = await addressesOf(options);
   await writeFileAtomic(masterKeyPath(dir), randomBytes(masterKeyBytes));
   const seed = randomBytes(32).toString('base64url');

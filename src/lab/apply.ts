@@ -1,6 +1,7 @@
 /**
  * A changed file on a running lab: new links get proxies and new sites are started, the control plane does the rest, and what
- * the file no longer names is stopped afterwards. Nothing else is restarted, and every port stays where it was.
+ * the file no longer names is stopped afterwards. A site whose number of sidecars changes has its sidecars started anew;
+ * nothing else is restarted, and every port stays where it was.
  */
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -11,13 +12,13 @@ import { parseBusFile } from '../config/parse.ts';
 import { withLock } from '../server/index.ts';
 import { endServersInside } from './leftovers.ts';
 import { Links } from './links.ts';
-import { type LabContext, sidecarName, sidecarNames, untilSiteReady } from './parts.ts';
+import { type LabContext, seatsOf, sidecarName, sidecarNames, startSidecarPart, untilSiteReady } from './parts.ts';
 import { holdPorts } from './ports.ts';
 import { forgetProcess, readRecord, readRecords, stopProcess } from './processes.ts';
 import { controlLinkName, declaredLinks, localBusFile } from './rewrite.ts';
 import { runningLab } from './running.ts';
 import { untilSettled } from './settled.ts';
-import { controlDir, type LabState, siteDir, writeLab } from './state.ts';
+import { controlDir, type LabState, type SitePorts, siteDir, writeLab } from './state.ts';
 import { openLinks, portsOfSites, sitePorts, startSites, takeSitePorts } from './up.ts';
 
 export interface ApplyOptions {
@@ -56,23 +57,16 @@ async function apply(
 ): Promise<{ version: number; changes: Change[] }> {
   const { dir } = context;
   const known = context.state;
-  const state = await withPorts(
-    known,
-    file.sites.filter(({ name }) => !known.sites[name]),
-  );
+  const state = await withPorts(known, file.sites);
   await writeLab(dir, state);
   const links = await Links.open(dir);
   const proxyPorts = await openLinks(links, file, state);
   const local = localBusFile(file, { sitePorts: sitePorts(state), proxyPorts });
   const result = await control.call('bus.apply', { file: local, force });
-  await startSites(
-    { ...context, state },
-    control,
-    { sites: await neverStarted(dir, file) },
-    proxyPorts,
-    untilSiteReady,
-  );
-  await untilSettled({ ...context, state }, control, result.version);
+  const after = { ...context, state };
+  for (const site of recounted(known, state)) await startAnew(context, after, site);
+  await startSites(after, control, { sites: await neverStarted(dir, file) }, proxyPorts, untilSiteReady);
+  await untilSettled(after, control, result.version);
   const removed = Object.keys(known.sites).filter((name) => !file.sites.some((site) => site.name === name));
   for (const site of removed) await removeSite(context, site);
   await closeLinks(links, file);
@@ -87,20 +81,52 @@ async function neverStarted(dir: string, file: BusFile): Promise<BusFile['sites'
   return file.sites.filter(({ name }) => !records.has(sidecarName(name)));
 }
 
-async function withPorts(state: LabState, added: BusFile['sites']): Promise<LabState> {
-  const held = await holdPorts(portsOfSites(added));
+/** Ports for new sites, and for as many sidecars at the others as the file says. */
+async function withPorts(state: LabState, sites: BusFile['sites']): Promise<LabState> {
+  const added = sites.filter(({ name }) => !state.sites[name]);
+  const more = sites.reduce((sum, site) => sum + Math.max(0, missingSidecars(state, site)), 0);
+  const held = await holdPorts(portsOfSites(added) + more);
   const left = [...held.ports];
-  const ports = added.map((site) => [site.name, takeSitePorts(left, site)]);
+  const ports = sites.map((site): [string, SitePorts] => {
+    const known = state.sites[site.name];
+    if (known === undefined) return [site.name, takeSitePorts(left, site)];
+    const missing = missingSidecars(state, site);
+    const kept = known.standbys.slice(0, site.sidecars - 1);
+    return [site.name, { ...known, standbys: [...kept, ...left.splice(0, Math.max(0, missing))] }];
+  });
   await held.release();
   return { ...state, sites: { ...state.sites, ...Object.fromEntries(ports) } };
 }
 
-async function removeSite({ dir, state }: LabContext, site: string): Promise<void> {
+function missingSidecars(state: LabState, { name, sidecars }: BusFile['sites'][number]): number {
+  return sidecars - 1 - (state.sites[name]?.standbys.length ?? sidecars - 1);
+}
+
+/** Sites with another number of sidecars than before. */
+function recounted(before: LabState, after: LabState): string[] {
+  return Object.keys(before.sites).filter(
+    (site) => after.sites[site]?.standbys.length !== before.sites[site]?.standbys.length,
+  );
+}
+
+/** One alone and several keep each other out of the site, so all are stopped first; nats-server goes on. */
+async function startAnew(before: LabContext, after: LabContext, site: string): Promise<void> {
+  await stopSidecars(before, site);
+  for (const seat of seatsOf(after.state, site)) await startSidecarPart(after, site, seat);
+  await untilSiteReady(after, site);
+}
+
+async function stopSidecars({ dir, state }: LabContext, site: string): Promise<void> {
   for (const name of sidecarNames(state, site)) {
     const sidecar = await readRecord(dir, name);
     if (sidecar) await stopProcess(sidecar, 'SIGTERM');
     await forgetProcess(dir, name);
   }
+}
+
+async function removeSite(context: LabContext, site: string): Promise<void> {
+  const { dir } = context;
+  await stopSidecars(context, site);
   await endServersInside(siteDir(dir, site));
   await rm(siteDir(dir, site), { recursive: true, force: true, maxRetries: 5 });
 }

@@ -6,7 +6,7 @@
  *
  * When a part fails the others are stopped and the directory is removed, so the next try starts clean.
  */
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createAdminClient } from '../api/index.ts';
 import type { ControlClient } from '../api/methods.ts';
@@ -14,6 +14,7 @@ import type { BusFile, SiteSpec } from '../config/bus-file.ts';
 import { parseBusFile } from '../config/parse.ts';
 import { BusError, errorText } from '../errors.ts';
 import { findServer, withLock } from '../server/index.ts';
+import { makeDirs } from '../trust/index.ts';
 import type { LinkStats } from './daemon-api.ts';
 import { labDown } from './down.ts';
 import { type LabInfo, labInfo } from './info.ts';
@@ -67,7 +68,7 @@ export async function labUp(options: LabUpOptions): Promise<LabInfo> {
   const dir = resolve(options.dir);
   const file = parseBusFile(options.text, options.fileName);
   await requireFreeDir(dir);
-  await mkdir(dir, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+  await makeDirs(dir).catch((cause: unknown) => {
     throw new BusError('E_FILE', `cannot make ${dir}: ${errorText(cause)}`, { cause });
   });
   return withLock(join(dir, lockName), () => startOrClear(dir, file, options), defaultReadyMs);

@@ -3,16 +3,16 @@
  * whose pid was given to another process, holds nothing.
  */
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { link, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BusError } from '../errors.ts';
-import { isErrno, readFileIfThere } from '../trust/index.ts';
+import { isErrno, makeDirs, readFileIfThere } from '../trust/index.ts';
 import { processStart } from './process-info.ts';
 
 /** Runs `work` while holding the lock; E_TIMEOUT when another holds it for longer than `timeoutMs`. */
 export async function withLock<T>(path: string, work: () => Promise<T>, timeoutMs = 300_000): Promise<T> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeDirs(dirname(path));
   const deadline = performance.now() + timeoutMs;
   while (!(await takeLock(path))) {
     if (performance.now() > deadline)

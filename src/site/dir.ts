@@ -9,7 +9,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { ResponseOf } from '../api/methods.ts';
@@ -21,6 +21,7 @@ import {
   type KeyPair,
   loadOrCreateKey,
   loadOrCreateSecret,
+  makeDirs,
   type NKeyKind,
   readFileIfThere,
   writeFileAtomic,
@@ -69,7 +70,7 @@ export interface SignedText {
 /** Makes the keys of a site that wants to join; called again, it answers with the same. */
 export async function prepareSiteDir(path: string, siteName: string): Promise<SiteRequest & { key: SiteKey }> {
   const dir = resolve(path);
-  await mkdir(join(dir, 'keys'), { recursive: true, mode: 0o700 });
+  await makeDirs(join(dir, 'keys'));
   const key = await loadOrCreateSiteKey(join(dir, 'keys/request.key'));
   const controlUser = await loadOrCreateKey(join(dir, 'keys/control.nk'), 'user');
   const csrPem = await makeCsr(join(dir, 'tls/key.pem'), siteName);

@@ -3,12 +3,25 @@
  * the old file or the new one. Directories made on the way are 0700. Nothing here ever logs a content.
  */
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+
+/** The directory and those above it, 0700. One after the other: mkdir's own `recursive` never ends below /proc. */
+export async function makeDirs(path: string): Promise<void> {
+  const make = (): Promise<void> =>
+    mkdir(path, { mode: 0o700 }).catch(async (error: unknown) => {
+      if (!isErrno(error, 'EEXIST') || !(await stat(path)).isDirectory()) throw error;
+    });
+  await make().catch(async (error: unknown) => {
+    if (!isErrno(error, 'ENOENT') || dirname(path) === path) throw error;
+    await makeDirs(dirname(path));
+    await make();
+  });
+}
 
 /** Replaces `path` as one step. `mode` is 0600 unless the content is public. */
 export async function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeDirs(dirname(path));
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
     const file = await open(temporary, 'wx', mode);
@@ -53,7 +66,7 @@ export async function loadOrCreateSecret(
 ): Promise<Buffer> {
   const present = await readFileIfThere(path);
   if (present) return present;
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeDirs(dirname(path));
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
     await writeFileAtomic(temporary, await create());

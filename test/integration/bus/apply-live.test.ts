@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { labApply, labLinks } from '../../../src/lab/index.ts';
+import { labApply, labLinks, labStatus } from '../../../src/lab/index.ts';
 import { serversInside } from '../../../src/lab/leftovers.ts';
 import { processStart } from '../../../src/server/index.ts';
 import { Ledger, publishSome, refreshed, startConsumer, startPublisher, useBus } from '../../support/bus.ts';
@@ -76,6 +76,26 @@ test('what is added and removed disturbs no other flow and restarts no nats-serv
   expect(await ledger.settle()).toEqual({ lost: [], doubled: [], changed: [] });
   await consumer.stop();
   expect(gapMs).toBeLessThan(3_000);
+});
+
+test('a site gets a second sidecar under load, and gives it up again', { timeout: 120_000 }, async () => {
+  const two = bus.replace('{name: frankfurt, mode: server,', '{name: frankfurt, mode: server, sidecars: 2,');
+  const before = await servers();
+  const ledger = new Ledger();
+  const consumer = await startConsumer(lab(), 'acme/risk-engine', 'trade@risk', ledger);
+  const publisher = await startPublisher(lab(), { app: 'acme/exchange', subject: 'trade.x', perSecond: 100, ledger });
+  await labApply(lab().dir, two, 'bus.yaml');
+  const roles = async (): Promise<number> => {
+    const { sites } = await labStatus(lab().dir);
+    return sites.find(({ name }) => name === 'frankfurt')?.report?.sidecars.length ?? 0;
+  };
+  await until('two are told', async () => (await roles()) === 2, 20_000);
+  await labApply(lab().dir, bus, 'bus.yaml');
+  await until('one is', async () => (await roles()) < 2, 20_000);
+  await publisher.stop();
+  expect(await ledger.settle()).toEqual({ lost: [], doubled: [], changed: [] });
+  await consumer.stop();
+  expect(await servers()).toEqual(before);
 });
 
 test('a group moves home and away again under load', { timeout: 120_000 }, async () => {

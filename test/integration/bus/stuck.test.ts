@@ -5,6 +5,8 @@
  *
  * What `mbus status` says of each thing that stands still: its cause, and a line that names the place.
  */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AckPolicy, jetstream } from '@nats-io/jetstream';
 import { expect, test, vi } from 'vitest';
@@ -47,11 +49,13 @@ async function stuck(filter: string[] = []): Promise<Stuck[]> {
   return (await mbusJsonHere<{ stuck: Stuck[] }>(['status', '--dir', lab().dir, ...filter])).stuck;
 }
 
-/** Waits for a row of one of these causes and that name, and answers its line. */
-async function lineOf(cause: Stuck['cause'] | Stuck['cause'][], name: string): Promise<string> {
+/** Waits for a row of one of these causes and that name, whose line says so, and answers it. */
+async function lineOf(cause: Stuck['cause'] | Stuck['cause'][], name: string, says = /./): Promise<string> {
   let found: Stuck | undefined;
   const isThere = async (): Promise<boolean> => {
-    found = (await stuck()).find((row) => [cause].flat().includes(row.cause) && row.name === name);
+    found = (await stuck()).find(
+      (row) => [cause].flat().includes(row.cause) && row.name === name && says.test(row.text),
+    );
     return found !== undefined;
   };
   await until(`${name} is ${cause}`, isThere, withinMs);
@@ -129,6 +133,38 @@ test('a stream that is full', async () => {
   const rows = async (): Promise<Stuck[]> => (await stuck()).filter(({ cause }) => cause === 'stream-full');
   await until('both streams are shown full', async () => (await rows()).length > 0, withinMs);
   expect((await rows()).map(({ text }) => text).join('\n')).toMatch(/acme\/small.* full at tokyo/);
+});
+
+test('a terminal that gets no tickets', async () => {
+  const at = join(lab().dir, 'sites/tokyo/terminals');
+  const [terminal = ''] = await readdir(at);
+  const key = join(at, terminal, 'securekey');
+  const own = await readFile(key);
+  const restartWith = async (bytes: Uint8Array): Promise<void> => {
+    await labKill(lab().dir, 'tokyo', 'sidecar');
+    await writeFile(key, bytes);
+    await labStart(lab().dir, 'tokyo', 'sidecar');
+  };
+  // not the one that the key service knows
+  await restartWith(randomBytes(32));
+  await publishSome(lab(), 'acme/exchange', 'trade.x', 5, new Ledger());
+  expect(await lineOf('ticket-refused', 'acme/trade@archive')).toMatch(/waiting at tokyo for virginia.*E_KEY_REFUSED/);
+  await restartWith(own);
+  await untilGone('acme/trade@archive', 'ticket-refused');
+});
+
+test('a configuration that a site cannot apply', async () => {
+  const plan = join(lab().dir, 'sites/virginia/nats/plan.json');
+  await rename(plan, `${plan}.away`);
+  await mkdir(join(plan, 'in-the-way'), { recursive: true });
+  const link = ['link', 'set', 'acme', 'virginia', 'frankfurt'];
+  expect((await mbusHere([...link, '--cost', '7', '--dir', lab().dir])).code).toBe(0);
+  // the report after the first has the reason
+  const reason = /^virginia: configuration \d+ is not yet applied, configuration \d+ is: E_\w+: .*EISDIR/;
+  await lineOf('not-applied', 'virginia', reason);
+  await rm(plan, { recursive: true });
+  await rename(`${plan}.away`, plan);
+  await untilGone('virginia', 'not-applied');
 });
 
 test('a terminal that is revoked', async () => {

@@ -28,6 +28,13 @@ function lab(...args: string[]): Promise<{ code: number; stdout: string; stderr:
 }
 
 describe('mbus lab', () => {
+  test('a directory that cannot be made is told at once', { timeout: 20_000 }, async () => {
+    const file = join(dir, 'bus.yaml');
+    await writeFile(file, exampleBus);
+    const { code, stderr } = await lab('up', file, '--dir', '/proc/x/y');
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/E_FILE: cannot make \/proc\/x\/y/) });
+  });
+
   test.each([
     ['a link that is no link', ['cut', 'acme', 'tokyo'], 'name a link'],
     ['a shape without any value', ['shape', 'acme', 'tokyo', 'osaka'], 'say what to shape'],
