@@ -229,11 +229,12 @@ export class Site {
   #createSite(
     process: Process,
     connections: Set<SimConnection>,
-  ): Pick<SiteServer, 'connect' | 'links' | 'isLinkUp' | 'redial'> {
+  ): Pick<SiteServer, 'connect' | 'links' | 'isLinkUp' | 'redial' | 'storageFailures'> {
     const { scheduler, random, sides, leafs, stallShare } = this.#options;
     const delayMs = (): number => 0.05 + random.next() * 0.4 + (random.isLikely(stallShare) ? random.next() * 60 : 0);
     return {
       links: sides,
+      storageFailures: 0,
       isLinkUp: (linkId) => leafs.get(linkId)?.isConnected ?? false,
       redial: async (linkId) => leafs.get(linkId)?.redial(),
       connect: async (target): Promise<NatsConnection> => {

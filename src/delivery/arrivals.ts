@@ -42,6 +42,8 @@ export interface ArrivalsOptions {
   /** an envelope was put aside, sealed: it may not be opened any more */
   onQuarantined: (topic: string, reason: string) => void;
   onLost: (loss: Loss) => void;
+  /** how often nats-server was found unable to store */
+  storageFailures: () => number;
 }
 
 /** Sequences that were receipted from here and are not on this disk: it is a copy from before. */
@@ -77,6 +79,11 @@ export class Arrivals {
     for (const key of this.#writers.keys()) {
       if (!live.has(key.slice(0, key.indexOf(' ')))) this.#writers.delete(key);
     }
+  }
+
+  /** The connection to nats-server is a new one: what is stored is looked at again. */
+  reconnected(): void {
+    for (const writer of this.#writers.values()) writer.forget();
   }
 
   /**
@@ -151,12 +158,13 @@ export class Arrivals {
     const key = `${stream.name} ${flowKey(flow)}`;
     let writer = this.#writers.get(key);
     if (writer === undefined) {
-      const { nc, jsm, macKey, onStored } = this.#options;
+      const { nc, jsm, macKey, onStored, storageFailures } = this.#options;
       const { groupId } = stream;
       const report = (messages: number): void => onStored(topic.id, groupId, messages);
       const onLost = (lost: RangeSet, isNews: boolean): void => this.#options.onLost({ flow, groupId, lost, isNews });
       const isOrdered = (): boolean => this.#config.customer.topics.find(({ id }) => id === topic.id)?.ordered === true;
-      writer = new FlowWriter({ nc, jsm, stream, flow, macKey, onStored: report, onLost, isOrdered });
+      const told = { onStored: report, onLost, isOrdered, storageFailures };
+      writer = new FlowWriter({ nc, jsm, stream, flow, macKey, ...told });
       this.#writers.set(key, writer);
     }
     return writer;

@@ -11,14 +11,14 @@
  */
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
-import { type BusMessage, decodeMarker, encodeMarker, type Flow, MAX_MESSAGES, RangeSet } from '../envelope/index.ts';
+import { type BusMessage, type Flow, MAX_MESSAGES, type RangeSet } from '../envelope/index.ts';
 import { BusError, isBusError } from '../errors.ts';
-import { filterHeaders, natsCall, orNull } from '../nats/index.ts';
+import { filterHeaders } from '../nats/index.ts';
 import { type BatchMessage, publishBatch } from './atomic-batch.ts';
 import type { ArrivalPlace } from './group-stream.ts';
+import { MarkerStore, type StoredMarker } from './marker-store.ts';
+import { storedBehind } from './torn-batch.ts';
 
-/** JetStream: no message found */
-const noMessage = 10037;
 const maxBatchBytes = 16 * 1024 * 1024;
 const maxAttempts = 3;
 /** longer than envelopes overtake each other on one way, shorter than a sender waits for its answer */
@@ -44,13 +44,6 @@ interface Job {
   reject: (error: unknown) => void;
 }
 
-interface StoredMarker {
-  seq: number;
-  floor: number;
-  received: RangeSet;
-  lost: RangeSet;
-}
-
 export interface FlowWriterOptions {
   nc: NatsConnection;
   jsm: JetStreamManager;
@@ -65,11 +58,17 @@ export interface FlowWriterOptions {
   dress?: (message: BusMessage) => { subject: string; lines: string };
   /** whether the order of the flow counts; it does not when absent */
   isOrdered?: () => boolean;
+  /** how often nats-server was found unable to store, as after a full disk: what it confirmed before may not be there */
+  storageFailures?: () => number;
 }
 
 export class FlowWriter {
   readonly #options: FlowWriterOptions;
-  readonly #markerSubject: string;
+  readonly #store: MarkerStore;
+  /** as of the marker that was read last */
+  #failuresSeen = 0;
+  /** sequences were found that no stored marker tells of */
+  #isUnsaved = false;
   #marker: StoredMarker | undefined;
   #jobs: Job[] = [];
   /** behind a gap */
@@ -78,8 +77,12 @@ export class FlowWriter {
 
   constructor(options: FlowWriterOptions) {
     this.#options = options;
-    const { flow, stream } = options;
-    this.#markerSubject = `${stream.markerPrefix}${flow.originId.replaceAll('-', '')}-${flow.incarnation}`;
+    this.#store = new MarkerStore(options);
+  }
+
+  /** What is stored may not be what was: the marker is read again before anything is written. */
+  forget(): void {
+    this.#marker = undefined;
   }
 
   /** Stores the arrival once; resolves with all that is stored of the flow. E_STREAM_FULL E_GAP E_NATS E_MARKER_BAD */
@@ -98,7 +101,7 @@ export class FlowWriter {
       try {
         if (this.#options.isOrdered?.() === true) jobs = await this.#inOrder(jobs);
         if (jobs.length === 0) continue;
-        const received = await this.#store(jobs.map((job) => job.arrival));
+        const received = await this.#commitAll(jobs.map((job) => job.arrival));
         for (const job of jobs) job.resolve(received);
       } catch (error) {
         if (isBusError(error, 'E_STREAM_FULL')) await this.#storeWhatFits(jobs);
@@ -171,7 +174,7 @@ export class FlowWriter {
   /** Halves the arrival until a part fits; an arrival larger than the whole stream gets in piece by piece. */
   async #storeInParts(arrival: Arrival): Promise<RangeSet> {
     try {
-      return await this.#store([arrival]);
+      return await this.#commitAll([arrival]);
     } catch (error) {
       const halves = isBusError(error, 'E_STREAM_FULL') ? halve(arrival) : null;
       if (halves === null) throw error;
@@ -180,8 +183,9 @@ export class FlowWriter {
     }
   }
 
-  async #store(arrivals: readonly Arrival[]): Promise<RangeSet> {
+  async #commitAll(arrivals: readonly Arrival[]): Promise<RangeSet> {
     for (let attempt = 1; ; attempt++) {
+      if (this.#failuresSeen !== this.#failures) this.forget();
       this.#marker ??= await this.#readMarker();
       try {
         return await this.#commit(this.#marker, arrivals);
@@ -195,12 +199,12 @@ export class FlowWriter {
 
   /** Commits what is missing of the arrivals; with nothing missing it writes nothing. */
   async #commit(marker: StoredMarker, arrivals: readonly Arrival[]): Promise<RangeSet> {
-    const { nc, stream, flow, macKey, onStored, onLost } = this.#options;
+    const { nc, onStored, onLost } = this.#options;
     const received = marker.received.clone();
     const lost = marker.lost.clone();
     const batch: BatchMessage[] = [];
     let floor = marker.floor;
-    let isNews = false;
+    let isNews = this.#isUnsaved;
     for (const arrival of arrivals) {
       floor = Math.max(floor, arrival.floor);
       const settled = Math.min(floor, arrival.first - 1);
@@ -215,15 +219,10 @@ export class FlowWriter {
     }
     if (!isNews) return received;
     const next = { floor, received, lost };
-    const headerLines = `Nats-Rollup: sub\r\nNats-Expected-Last-Subject-Sequence: ${marker.seq}\r\n`;
     const stored = batch.length;
-    batch.push({
-      subject: this.#markerSubject,
-      headerLines,
-      payload: encodeMarker({ flow, ...next }, macKey, stream.name),
-    });
-    const seq = await publishBatch(nc, batch);
-    this.#marker = { seq, ...next };
+    batch.push(this.#store.message(marker, next));
+    this.#marker = this.#store.stored(marker, next, await publishBatch(nc, batch));
+    this.#isUnsaved = false;
     onStored(stored);
     if (!lost.equals(marker.lost)) onLost(lost, true);
     return received;
@@ -243,18 +242,20 @@ export class FlowWriter {
     };
   }
 
+  get #failures(): number {
+    return this.#options.storageFailures?.() ?? 0;
+  }
+
   async #readMarker(): Promise<StoredMarker> {
-    const { jsm, stream, macKey } = this.#options;
-    const message = await orNull(
-      natsCall(`marker in ${stream.name}`, () =>
-        jsm.streams.getMessage(stream.name, { last_by_subj: this.#markerSubject }),
-      ),
-      noMessage,
-    );
-    if (message === null) return { seq: 0, floor: 0, received: new RangeSet(), lost: new RangeSet() };
-    const { floor, received, lost } = decodeMarker(message.data, macKey, stream.name);
-    if (lost.last > 0) this.#options.onLost(lost, false);
-    return { seq: message.seq, floor, received, lost };
+    const { jsm, stream, flow } = this.#options;
+    const failures = this.#failures;
+    const marker = await this.#store.read();
+    const unmarked = failures === 0 ? [] : await storedBehind(jsm, stream.name, flow, marker.seq);
+    for (const seq of unmarked) marker.received.add(seq);
+    this.#isUnsaved = unmarked.length > 0;
+    this.#failuresSeen = failures;
+    if (marker.lost.last > 0) this.#options.onLost(marker.lost, false);
+    return marker;
   }
 }
 

@@ -33,6 +33,7 @@ export class DiskWatch {
   #isLooking = false;
   #strikes = 0;
   #problem = '';
+  #failures = 0;
 
   constructor(options: DiskWatchOptions) {
     this.#options = options;
@@ -41,6 +42,11 @@ export class DiskWatch {
   /** What is wrong, in plain words; empty when nothing is. */
   get problem(): string {
     return this.#problem;
+  }
+
+  /** How often it was found unable to store. */
+  get failures(): number {
+    return this.#failures;
   }
 
   start(): void {
@@ -70,7 +76,10 @@ export class DiskWatch {
       if (illness === '') this.#problem = '';
       return;
     }
-    if (this.#problem === '') log.error({ event: 'disk.full', reason: illness }, 'nats-server stores nothing any more');
+    if (this.#problem === '') {
+      this.#failures += 1;
+      log.error({ event: 'disk.full', reason: illness }, 'nats-server stores nothing any more');
+    }
     this.#problem = `nats-server stores nothing: ${illness}`;
     if (!(await this.#hasRoom())) return;
     log.info({ event: 'disk.room' }, 'there is room on the disk: nats-server is restarted');

@@ -78,6 +78,11 @@ export class ServerProcesses {
     return this.#diskWatches.find(({ problem }) => problem !== '')?.problem ?? '';
   }
 
+  /** How often one was found unable to store. */
+  get diskFailures(): number {
+    return this.#diskWatches.reduce((sum, { failures }) => sum + failures, 0);
+  }
+
   /** Ends and starts those it looks after, one after the other. */
   async restartOwn(): Promise<void> {
     for (const place of this.#places) {

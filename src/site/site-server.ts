@@ -128,6 +128,11 @@ export class SiteServer {
     return this.#processes.diskProblem;
   }
 
+  /** How often a nats-server of the site was found unable to store. */
+  get storageFailures(): number {
+    return this.#processes.diskFailures;
+  }
+
   /** Told when nats-server was restarted for its storage: deliveries that were under way are lost. */
   onJetStreamRestart(listener: () => void): void {
     this.#onJetStreamRestart = listener;

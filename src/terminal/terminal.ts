@@ -41,7 +41,7 @@ import type { TopicRuntime } from './topic-runtime.ts';
 import { Topics } from './topics.ts';
 
 export interface TerminalOptions {
-  site: Pick<SiteServer, 'connect' | 'links' | 'isLinkUp' | 'redial'>;
+  site: Pick<SiteServer, 'connect' | 'links' | 'isLinkUp' | 'redial' | 'storageFailures'>;
   control: Pick<ControlClient, 'call'>;
   keys: TerminalKeys;
   /** 32 bytes, for the MAC of markers */
@@ -219,6 +219,7 @@ export class Terminal {
         macKey: markerKey,
         onStored: this.#countStored,
         onLost: (loss) => this.#losses.note(loss),
+        storageFailures: () => site.storageFailures,
         onQuarantined: (topic, reason) => this.#quarantine.note(topic, reason),
       },
       this.#arrivalConfig(),
@@ -392,6 +393,7 @@ export class Terminal {
 
   #readAgain(reason: string): void {
     this.#parts?.groups.reconnected();
+    this.#parts?.arrivals.reconnected();
     this.#topics.rewind(reason);
   }
 }

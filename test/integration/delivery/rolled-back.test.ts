@@ -6,31 +6,15 @@ import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { expect, test } from 'vitest';
-import type { SnapshotTopic } from '../../../src/api/snapshot.ts';
 import { FlowWriter } from '../../../src/delivery/flow-writer.ts';
 import { ensureGroupStream } from '../../../src/delivery/index.ts';
-import { type BusMessage, RangeSet } from '../../../src/envelope/index.ts';
-import { fixedBytes, fixedUuid, flow } from '../../support/envelopes.ts';
+import { RangeSet } from '../../../src/envelope/index.ts';
+import { arrivalOf, busTopic, riskGroup } from '../../support/arrivals.ts';
+import { fixedBytes, flow } from '../../support/envelopes.ts';
 import { testScope } from '../../support/nats-server.ts';
-import { groupOf } from '../../support/routing.ts';
 import { startJetStream } from '../../support/transit.ts';
 
 const scope = testScope();
-
-const group = groupOf('risk', [], { maxBytes: 64 * 1024 * 1024, ackWaitMs: 30_000, maxAckPending: 1_000 });
-const topic: SnapshotTopic = {
-  id: fixedUuid('trade'),
-  name: 'trade',
-  scope: 'bus',
-  maxBytes: 64 * 1024 * 1024,
-  maxTransitAgeMs: 3_600_000,
-  strict: false,
-  ordered: false,
-  keyEpoch: null,
-  ticketsSinceMs: null,
-  dedupeMs: 1_000,
-  groups: [group],
-};
 
 interface Destination {
   writer: FlowWriter;
@@ -43,7 +27,7 @@ async function start(dir: string): Promise<Destination> {
   const life = testLife();
   const nc: NatsConnection = await startJetStream(life.scope, dir);
   const jsm = await jetstreamManager(nc);
-  const stream = await ensureGroupStream(jsm, topic, group, null);
+  const stream = await ensureGroupStream(jsm, busTopic, riskGroup, null);
   const said: string[] = [];
   const onLost = (lost: RangeSet, isNews: boolean): void => {
     said.push(`${isNews ? '+' : ''}${JSON.stringify(lost)}`);
@@ -63,33 +47,15 @@ function testLife() {
   return { scope: { ...scope, onEnd: (release: () => unknown) => void releases.push(release) }, end };
 }
 
-function messages(first: number, last: number): BusMessage[] {
-  return Array.from({ length: last - first + 1 }, (_, index) => ({
-    seq: first + index,
-    subject: 'trade.x',
-    headers: null,
-    payload: Buffer.from(`${first + index}`),
-    timeNs: 1_700_000_000_000_000_000n,
-  }));
-}
-
-const arrival = (first: number, last: number, floor: number, since = 1) => ({
-  first,
-  last,
-  floor,
-  since,
-  messages: messages(first, last),
-});
-
 test('a disk put back to an older copy is found out, and what is lost is named once and for ever', async () => {
   const dir = scope.dir();
   const [live, copy] = [join(dir, 'live'), join(dir, 'copy')];
   const before = await start(live);
-  await before.writer.write(arrival(1, 50, 0));
+  await before.writer.write(arrivalOf(1, 50, { floor: 0 }));
   await before.stop();
   await cp(live, copy, { recursive: true });
   const after = await start(live);
-  await after.writer.write(arrival(51, 100, 50));
+  await after.writer.write(arrivalOf(51, 100, { floor: 50 }));
   expect(after.said).toEqual([]);
   await after.stop();
   await rm(live, { recursive: true });
@@ -97,20 +63,20 @@ test('a disk put back to an older copy is found out, and what is lost is named o
 
   const old = await start(live);
   const lost = JSON.stringify(RangeSet.of(0, [[51, 100]]));
-  expect((await old.writer.write(arrival(101, 110, 100))).toJSON()).toEqual({ mark: 110, ranges: [] });
-  await old.writer.write(arrival(111, 120, 110));
+  expect((await old.writer.write(arrivalOf(101, 110, { floor: 100 }))).toJSON()).toEqual({ mark: 110, ranges: [] });
+  await old.writer.write(arrivalOf(111, 120, { floor: 110 }));
   expect(old.said).toEqual([`+${lost}`]);
   await old.stop();
   const again = await start(live);
-  await again.writer.write(arrival(121, 130, 120));
+  await again.writer.write(arrivalOf(121, 130, { floor: 120 }));
   expect(again.said).toEqual([lost]);
 });
 
 test('what other terminals have receipted, and what nobody was sent, is not missed', async () => {
   const { writer, said } = await start(scope.dir());
-  await writer.write(arrival(201, 210, 40, 201));
-  await writer.write(arrival(211, 220, 200, 201));
-  await writer.write(arrival(41, 60, 40, 0));
-  expect((await writer.write(arrival(231, 240, 220, 221))).mark).toBe(220);
+  await writer.write(arrivalOf(201, 210, { floor: 40, since: 201 }));
+  await writer.write(arrivalOf(211, 220, { floor: 200, since: 201 }));
+  await writer.write(arrivalOf(41, 60, { floor: 40, since: 0 }));
+  expect((await writer.write(arrivalOf(231, 240, { floor: 220, since: 221 }))).mark).toBe(220);
   expect(said).toEqual([]);
 });

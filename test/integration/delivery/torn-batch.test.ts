@@ -1,0 +1,116 @@
+/**
+ *   origin ─▶ flow writer ─▶ group stream, whose disk filled up in the middle of a batch
+ *
+ * What nats-server leaves then is made by hand here: messages without their marker, and a marker that was rolled up by one
+ * that is not there.
+ */
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import { headers, type NatsConnection } from '@nats-io/nats-core';
+import { expect, test } from 'vitest';
+import { FlowWriter } from '../../../src/delivery/flow-writer.ts';
+import { ensureGroupStream, type GroupStream } from '../../../src/delivery/index.ts';
+import { arrivalOf, busTopic, messagesOf, riskGroup } from '../../support/arrivals.ts';
+import { fixedBytes, flow } from '../../support/envelopes.ts';
+import { testScope } from '../../support/nats-server.ts';
+import { startJetStream } from '../../support/transit.ts';
+
+const scope = testScope();
+
+interface Place {
+  nc: NatsConnection;
+  jsm: JetStreamManager;
+  stream: GroupStream;
+  /** one that knows of so many failures */
+  writer: (failures: number) => FlowWriter;
+}
+
+async function start(): Promise<Place> {
+  const nc = await startJetStream(scope, scope.dir());
+  const jsm = await jetstreamManager(nc);
+  const stream = await ensureGroupStream(jsm, busTopic, riskGroup, null);
+  const macKey = fixedBytes('mac', 32);
+  const writer = (failures: number): FlowWriter =>
+    new FlowWriter({
+      ...{ nc, jsm, stream, flow, macKey },
+      onStored: () => undefined,
+      onLost: () => undefined,
+      storageFailures: () => failures,
+    });
+  return { nc, jsm, stream, writer };
+}
+
+/** Origin sequences in the order of the stream. */
+async function stored({ jsm, stream }: Place): Promise<number[]> {
+  const found: number[] = [];
+  for await (const { subject, header } of await jsm.direct.getBatch(stream.name, { seq: 1, batch: 1_000 })) {
+    if (subject === 'trade.x') found.push(Number(header.get('Mb-Origin').split(' ')[1]));
+  }
+  return found;
+}
+
+/** Stream sequences of the flow's markers, the older one first. */
+async function markers({ jsm, stream }: Place): Promise<number[]> {
+  const { state } = await jsm.streams.info(stream.name, { subjects_filter: `${stream.markerPrefix}*` });
+  const subjects = Object.keys(state.subjects ?? {});
+  const all = await Promise.all(
+    subjects.map((subject) => jsm.streams.getMessage(stream.name, { last_by_subj: subject })),
+  );
+  return all.map((message) => message?.seq ?? 0).sort((a, b) => a - b);
+}
+
+/** As a batch that was cut short leaves them. */
+async function leaveTorn({ nc, stream }: Place, first: number, last: number): Promise<void> {
+  for (const { seq, payload } of messagesOf(first, last)) {
+    const lines = headers();
+    lines.set('Mb-Origin', `${flow.originId} ${seq}`);
+    await nc.request(`${stream.arrivalPrefix}trade.x`, payload, { headers: lines, timeout: 5_000 });
+  }
+}
+
+const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
+
+test('two markers stand in turns, and a batch after a failure leaves out what a torn one stored', async () => {
+  const place = await start();
+  const before = place.writer(0);
+  for (const first of [1, 11, 21]) await before.write(arrivalOf(first, first + 9));
+  const [older, newer] = await markers(place);
+  expect([older, newer]).toEqual([22, 33]);
+  await place.jsm.streams.deleteMessage(place.stream.name, older!);
+  await leaveTorn(place, 31, 35);
+
+  const received = await place.writer(1).write(arrivalOf(31, 40));
+  expect(received.covers(1, 40)).toBe(true);
+  expect(await stored(place)).toEqual(upTo(40));
+  expect(await markers(place)).toEqual([33, 44]);
+});
+
+test('a marker that is gone with its disk doubles nothing that is stored', async () => {
+  const place = await start();
+  const before = place.writer(0);
+  for (const first of [1, 11, 21]) await before.write(arrivalOf(first, first + 9));
+  const [, newer] = await markers(place);
+  await place.jsm.streams.deleteMessage(place.stream.name, newer!);
+
+  const after = place.writer(1);
+  // all of it is there: what says so is stored again before it is answered
+  expect((await after.write(arrivalOf(21, 30))).covers(1, 30)).toBe(true);
+  expect(await markers(place)).toHaveLength(2);
+  await place.writer(0).write(arrivalOf(1, 31));
+  expect(await stored(place)).toEqual(upTo(31));
+});
+
+test('a writer that lives reads again once nats-server was found unable to store', async () => {
+  const place = await start();
+  let failures = 0;
+  const writer = new FlowWriter({
+    ...{ nc: place.nc, jsm: place.jsm, stream: place.stream, flow, macKey: fixedBytes('mac', 32) },
+    onStored: () => undefined,
+    onLost: () => undefined,
+    storageFailures: () => failures,
+  });
+  for (const first of [1, 11]) await writer.write(arrivalOf(first, first + 9));
+  await leaveTorn(place, 21, 23);
+  failures += 1;
+  await writer.write(arrivalOf(21, 25));
+  expect(await stored(place)).toEqual(upTo(25));
+});
