@@ -308,7 +308,7 @@ export const appAttacks: Attack[] = [
   {
     id: 'T7',
     attempt: 'reserved headers',
-    defence: { note: 'the list stands in src/nats/raw-headers.ts and its unit test fails without it' },
+    defence: 'reserved-headers',
     run: reservedHeaders,
   },
   { id: 'T8', attempt: 'names that are no names, in file, API and token', defence: 'names', run: names },

@@ -14,10 +14,16 @@ export interface Outcome {
 export interface Attack {
   id: string;
   attempt: string;
-  /** taken out by `--without`, and the case must then be broken; or why no build without it can be made */
-  defence: DefenceName | { note: string };
+  /** taken out by `--without`, one at a time, and the case must then be broken; or why no build without it can be made */
+  defence: DefenceName | readonly DefenceName[] | { note: string };
   /** absent: not tried yet */
   run?: (world: World) => Promise<Outcome>;
+}
+
+/** The defences that a case leans on, and can be tried without. */
+export function defencesOf({ defence }: Attack): readonly DefenceName[] {
+  if (typeof defence === 'string') return [defence];
+  return 'note' in defence ? [] : defence;
 }
 
 /** Held when every line of `problems` stayed away; `answer` says what came back instead. */

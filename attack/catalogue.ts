@@ -3,6 +3,7 @@ import { appAttacks } from './apps.ts';
 import type { Attack } from './attack.ts';
 import { canaryAttacks } from './canaries.ts';
 import { carrierAttacks } from './carriers.ts';
+import { consoleAttacks } from './console.ts';
 import { controlAttacks } from './control.ts';
 import { credentialAttacks } from './credentials.ts';
 import { keyAttacks } from './keys.ts';
@@ -16,4 +17,5 @@ export const attacks: readonly Attack[] = [
   ...keyAttacks,
   ...canaryAttacks,
   ...controlAttacks,
+  ...consoleAttacks,
 ];

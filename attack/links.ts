@@ -335,13 +335,13 @@ export const linkAttacks: Attack[] = [
   {
     id: 'L6',
     attempt: 'routing records that are not true',
-    defence: { note: 'the simulation in bench/routing-sim.ts runs without the check' },
+    defence: 'record-signature',
     run: lyingRecords,
   },
   {
     id: 'L8',
     attempt: 'a token used twice, guessed',
-    defence: { note: 'a row that is deleted: nothing to leave out' },
+    defence: 'token-once',
     run: tokens,
   },
   {

@@ -9,7 +9,7 @@
  */
 import { parseArgs } from 'node:util';
 import { errorText } from '../src/errors.ts';
-import type { Attack, Outcome } from './attack.ts';
+import { type Attack, defencesOf, type Outcome } from './attack.ts';
 import { attacks } from './catalogue.ts';
 import { failedText, prove, type Result, type Row, runWithout } from './prove.ts';
 import { type DefenceName, defences } from './without.ts';
@@ -31,7 +31,7 @@ async function main(): Promise<number> {
     return 2;
   }
   const wanted =
-    only?.split(',') ?? attacks.filter(({ defence }) => !without || defence === without).map(({ id }) => id);
+    only?.split(',') ?? attacks.filter((each) => !without || defencesOf(each).includes(without)).map(({ id }) => id);
   const chosen = attacks.filter(({ id }) => wanted.includes(id));
   const unknown = wanted.filter((id) => !attacks.some((attack) => attack.id === id));
   if (unknown.length > 0 || chosen.length === 0) {

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildBroken } from '../campaign/broken.ts';
 import { BusError } from '../src/errors.ts';
-import type { Attack } from './attack.ts';
+import { type Attack, defencesOf } from './attack.ts';
 import type { VictimReport } from './victim.ts';
 import { type DefenceName, defences } from './without.ts';
 
@@ -37,14 +37,16 @@ interface Proof {
 
 /** Every defence in turn; exit code 0 when each was missed by every case that leans on it. */
 export async function prove(chosen: readonly Attack[], isJson: boolean): Promise<number> {
-  const names = (Object.keys(defences) as DefenceName[]).filter((name) => chosen.some((a) => a.defence === name));
+  const names = (Object.keys(defences) as DefenceName[]).filter((name) =>
+    chosen.some((each) => defencesOf(each).includes(name)),
+  );
   const proofs: Proof[] = [];
   for (const [n, name] of names.entries()) {
     process.stderr.write(`${n + 1} of ${names.length}\n`);
-    const cases = chosen.filter(({ defence }) => defence === name);
+    const cases = chosen.filter((each) => defencesOf(each).includes(name));
     proofs.push(await runWithout(name, cases, isJson ? process.stderr : process.stdout));
   }
-  const noted = chosen.flatMap(({ id, defence }) => (typeof defence === 'string' ? [] : [{ id, note: defence.note }]));
+  const noted = chosen.flatMap(noteOf);
   const missed = proofs.filter(({ isFound }) => !isFound).map(({ defence }) => defence);
   if (isJson) process.stdout.write(`${JSON.stringify({ proofs, noted, missed })}\n`);
   else {
@@ -52,6 +54,10 @@ export async function prove(chosen: readonly Attack[], isJson: boolean): Promise
     process.stdout.write(`${proofs.length} defences taken out, ${proofs.length - missed.length} found missing\n`);
   }
   return missed.length === 0 ? 0 : 1;
+}
+
+function noteOf({ id, defence }: Attack): { id: string; note: string }[] {
+  return typeof defence === 'object' && 'note' in defence ? [{ id, note: defence.note }] : [];
 }
 
 /** The cases against a build without the defence. E_INTERNAL when that run comes to no end. */

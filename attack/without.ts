@@ -148,6 +148,41 @@ export const defences = {
     file: 'src/metrics.ts',
     edits: [{ from: ", 'x-content-type-options': 'nosniff'", to: '' }],
   },
+  'console-session': {
+    what: 'the console asks for no login',
+    file: 'src/console/logins.ts',
+    edits: [
+      {
+        from: "if (cookie === undefined || actor === undefined) throw new BusError('E_CONSOLE_LOGIN', 'log in first');",
+        to: "if (cookie === undefined || actor === undefined) return { actor: 'anybody', cookie: '' };",
+      },
+    ],
+  },
+  'console-origin': {
+    what: 'the console takes requests of other sites’ pages',
+    file: 'src/console/server.ts',
+    edits: [{ from: 'refuseForeign(method, headers, page.url());', to: '' }],
+  },
+  'reserved-headers': {
+    what: 'an application’s headers travel as they are',
+    file: 'src/nats/raw-headers.ts',
+    edits: [{ from: 'if (!reserved.test(line)) lines', to: 'if (line.length > 0) lines' }],
+  },
+  'record-signature': {
+    what: 'a routing record is believed whoever signed it',
+    file: 'src/routing/records.ts',
+    edits: [
+      {
+        from: 'return verifySignature(contexts[record.kind], signed, signature, publicKey);',
+        to: 'return signature.length > 0 || verifySignature(contexts[record.kind], signed, signature, publicKey);',
+      },
+    ],
+  },
+  'token-once': {
+    what: 'an enrolment token serves as often as it is shown',
+    file: 'src/registry/tokens.ts',
+    edits: [{ from: 'if (row.used_at)', to: 'if (row.used_at && row.is_expired)' }],
+  },
   'clock-offset': {
     what: 'a site does not learn how far its clock is off',
     file: 'src/api/client.ts',

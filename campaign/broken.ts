@@ -52,7 +52,7 @@ export const breaks: Record<string, Break> = {
 };
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const copied = ['src', 'cli', 'campaign', 'attack', 'demo', 'migrations', 'nats-config', 'package.json'];
+const copied = ['src', 'cli', 'console', 'campaign', 'attack', 'demo', 'migrations', 'nats-config', 'package.json'];
 
 /** The text without the defence. E_INTERNAL when a line of it is not there. */
 export function takeOut(text: string, { edits, file }: Break): string {

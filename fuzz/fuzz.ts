@@ -102,7 +102,6 @@ async function openTargets(world: World, seed: number): Promise<[share: number, 
     openWay(world, 'osaka', 'tokyo', 's'),
   ]);
   const wire = await ControlWire.open(world, 'lima');
-  const bases = await keyBases(world);
   const draws = {
     destination: random('destination'),
     carrying: random('carrying'),
@@ -148,7 +147,8 @@ async function openTargets(world: World, seed: number): Promise<[share: number, 
     ],
     [shares.sealed, (count) => fuzzSealed(draws.sealed, wire, count)],
     [shares.requests, (count) => fuzzRequests(draws.requests, wire, count)],
-    [shares.keys, (count) => fuzzKeys(draws.keys, bases, count)],
+    // with a ticket of its own each time: a long run outlives one
+    [shares.keys, async (count) => fuzzKeys(draws.keys, await keyBases(world), count)],
   ];
 }
 

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { defencesOf } from '../../../attack/attack.ts';
 import { attacks } from '../../../attack/catalogue.ts';
 import { lies } from '../../../attack/liars.ts';
 import { defences } from '../../../attack/without.ts';
@@ -36,7 +37,7 @@ test('every defence that can be left out, and every lie, is found in the source'
     const text = await readFile(join(root, broken.file), 'utf8');
     expect(takeOut(text, broken), name).not.toBe(text);
   }
-  const used = new Set(attacks.flatMap(({ defence }) => (typeof defence === 'string' ? [defence] : [])));
+  const used = new Set(attacks.flatMap(defencesOf));
   expect([...used].sort()).toEqual(Object.keys(defences).sort());
 });
 
