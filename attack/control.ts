@@ -1,11 +1,12 @@
 /** C1 to C7: the control plane, its database and its callers. */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
 import { unwrapRoot } from '../src/keys/derive.ts';
+import { openBody } from '../src/sealing/open.ts';
 import { findServer } from '../src/server/index.ts';
 import { type Attack, type Outcome, verdict } from './attack.ts';
 import { codeOf, type World } from './world.ts';
@@ -83,7 +84,46 @@ async function dump(world: World): Promise<Outcome> {
     "select table_name from information_schema.columns where column_name in ('password','securekey','seed')",
   );
   if (all.length > 0) problems.push(`columns hold secrets: ${JSON.stringify(all)}`);
-  return verdict(problems, `${wrapped} topic keys open with the master key alone`);
+  const { tried, opened } = await withCarriersDisk(world, client);
+  if (opened > 0) problems.push(`${opened} envelopes opened by what lies there`);
+  return verdict(
+    problems,
+    `${wrapped} topic keys open with the master key alone, ${tried} values of dump and disk open nothing`,
+  );
+}
+
+/** Whatever 32 bytes the dump or a carrying site's disk holds, as the secret of an envelope that passed there. */
+async function withCarriersDisk(world: World, client: Client): Promise<{ tried: number; opened: number }> {
+  const { envelope } = await world.captured();
+  const disk = join(world.dir, 'sites/osaka');
+  const names = (await readdir(disk, { recursive: true })).filter((name) => !name.includes('nats/store'));
+  const files = await Promise.all(names.map((name) => readFile(join(disk, name)).catch(() => Buffer.alloc(0))));
+  const { rows: tables } = await client.query("select tablename from pg_tables where schemaname = 'public'");
+  const dumped = await Promise.all(
+    (tables as { tablename: string }[]).map(({ tablename }) => client.query(`select * from "${tablename}"`)),
+  );
+  const values = dumped.flatMap(({ rows }) => rows.flatMap((row: object) => Object.values(row)));
+  const secrets = [...files, ...values].flatMap(secretsIn);
+  const opened = secrets.filter((secret) => opens(() => openBody(envelope, secret)));
+  return { tried: secrets.length, opened: opened.length };
+}
+
+/** 32 bytes as they stand, at either end of more, or spelled in base64 or hex. */
+function secretsIn(value: unknown): Buffer[] {
+  const bytes = Buffer.isBuffer(value) ? value : Buffer.from(typeof value === 'string' ? value : '');
+  const raw = bytes.length >= 32 && bytes.length < 200 ? [bytes.subarray(0, 32), bytes.subarray(-32)] : [];
+  const spelled = bytes.toString('latin1').match(/[A-Za-z0-9_+/-]{43,64}/g) ?? [];
+  const decoded = spelled.flatMap((text) => [Buffer.from(text, 'base64url'), Buffer.from(text, 'hex')]);
+  return [...raw, ...decoded.map((each) => each.subarray(0, 32))].filter(({ length }) => length === 32);
+}
+
+function opens(work: () => unknown): boolean {
+  try {
+    work();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function otherVerbs(world: World): Promise<Outcome> {
