@@ -9,6 +9,7 @@ const long = [
   'test/fault/disks.test.ts',
   'test/fault/identity.test.ts',
   'test/fault/local-group-server-killed.test.ts',
+  'test/fault/redundant-servers.test.ts',
   'test/fault/redundant-site.test.ts',
   'test/integration/bus/dead-letters.test.ts',
   'test/integration/bus/full-group.test.ts',

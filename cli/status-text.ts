@@ -17,6 +17,7 @@ export function statusText(status: Status, stuck: readonly Stuck[]): string {
     stuckText(stuck),
     sitesTable(status),
     sidecarsTable(reported),
+    serversTable(reported),
     linksTable(reported, nameOf),
     topicsTable(reported, nameOf),
     groupsTable(reported, nameOf),
@@ -54,6 +55,14 @@ function sidecarsTable(reported: readonly Reported[]): string {
     report.sidecars.map(({ seat, role }) => [site, String(seat), role === 'active' ? 'works' : 'stands by']),
   );
   return rowsOrNothing(['SIDECARS OF', 'SEAT', 'STATE'], rows.sort(byFirstCells));
+}
+
+/** Sites with several nats-servers. */
+function serversTable(reported: readonly Reported[]): string {
+  const rows = reported.flatMap(({ site, report }) =>
+    report.servers.map(({ server, isUp }) => [site, String(server), isUp ? 'up' : 'down']),
+  );
+  return rowsOrNothing(['SERVERS OF', 'SERVER', 'STATE'], rows.sort(byFirstCells));
 }
 
 function linksTable(reported: readonly Reported[], nameOf: (id: string | null) => string): string {

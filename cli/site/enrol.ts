@@ -18,6 +18,7 @@ export interface JoinOptions extends TokenOption {
   controlTransport?: 'tcp' | 'ws';
   controlVia?: string[];
   monitor: string;
+  clusterListen: string;
 }
 
 export function withJoinOptions(verb: Command): Command {
@@ -39,7 +40,13 @@ export function withJoinOptions(verb: Command): Command {
       'host:port or wss://host:port to dial for the control link; may be repeated',
       collect,
     )
-    .option('--monitor <host:port>', "nats-server's monitoring; keep it on loopback", hostPort, '127.0.0.1:0');
+    .option('--monitor <host:port>', "nats-server's monitoring; keep it on loopback", hostPort, '127.0.0.1:0')
+    .option(
+      '--cluster-listen <host:port>',
+      'a site with three nats-servers: where the first takes the others; they listen on the next ports',
+      hostPort,
+      '127.0.0.1:0',
+    );
 }
 
 export function isSiteDir(dir: string): boolean {
@@ -48,15 +55,16 @@ export function isSiteDir(dir: string): boolean {
 
 /** Joins the site that the token names. E_EXISTS when `dir` is a site already; E_TOKEN_* as the control plane says. */
 export async function joinSiteDir(options: JoinOptions): Promise<SiteDir> {
-  const { dir, tokenFile: _, proxyLoginFile: __, ...place } = options;
+  const { dir, tokenFile: _, proxyLoginFile: __, clusterListen, ...place } = options;
   if (isSiteDir(dir)) throw new BusError('E_EXISTS', `${dir} is the directory of a joined site already`);
   const { joinSite, parseToken } = await import('../../src/api/index.ts');
-  const { createSiteDir, prepareSiteDir } = await import('../../src/site/index.ts');
+  const { createSiteDir, prepareSiteDir, serversBeside } = await import('../../src/site/index.ts');
   const token = parseToken(await readToken(options));
   const { key, controlUser, csrPem } = await prepareSiteDir(dir, token.site);
   const proxy = await proxyWithLogin(options);
   const enrolment = await joinSite(token, { key, controlUser, csrPem }, { proxy, transport: options.controlTransport });
-  return createSiteDir({ path: dir, enrolment, ...place, proxy });
+  const cluster = enrolment.servers === 3 ? serversBeside(place, clusterListen) : undefined;
+  return createSiteDir({ path: dir, enrolment, ...place, proxy, cluster });
 }
 
 /** The proxy's URL with the login of --proxy-login-file, which is never an argument. */

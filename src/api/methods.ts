@@ -84,6 +84,8 @@ export const methods = {
       /** user JWT for the leaf remote of account CTL */
       controlUserJwt: z.string(),
       control: controlInfo,
+      /** nats-servers that it is to have, one where it is absent */
+      servers: z.union([z.literal(1), z.literal(3)]).optional(),
     }),
   },
   /** registers the public parts of a terminal's securekey; without a token only the first time */

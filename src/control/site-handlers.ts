@@ -60,6 +60,7 @@ export const enrolSite: Handler<'enrol.site'> = async (context, { request, calle
     certPem,
     controlUserJwt: await siteUserJwt(identity.ctl, site, request.controlUser),
     control: { leafUrls, signKey, sealKey, caPem: identity.ca.certPem },
+    servers: site.servers,
   };
 };
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { readSnapshot } from '../api/index.ts';
 import { isBusError } from '../errors.ts';
 import { askMonitor, isNewEnough, minimumVersion } from '../server/index.ts';
-import { appCertificateSoonMs, openSiteDir, type SiteDir } from '../site/index.ts';
+import { appCertificateSoonMs, openSiteDir, type ServerPlace, type SiteDir, serverPlaces } from '../site/index.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
 import { checkCertificateFile, checkDisk, checkPermissions, renewalMissedMs } from './machine.ts';
 
@@ -18,7 +18,7 @@ export async function examineSite(path: string): Promise<Finding[]> {
     checkCertificateFile(dir.tls.certFile, subject, { warnBeforeMs: renewalMissedMs, remedy: rejoin }),
     checkAppCertificate(dir),
     checkDisk(dir.path, subject),
-    checkServer(dir),
+    checkServers(dir),
     checkSidecar(dir),
     checkControlLink(dir),
     checkSnapshot(dir),
@@ -36,20 +36,25 @@ async function checkAppCertificate(dir: SiteDir): Promise<Finding[]> {
   return checkCertificateFile(dir.at('tls/app/cert.pem'), subject, { warnBeforeMs: appCertificateSoonMs, remedy });
 }
 
-async function checkServer({ file, path }: SiteDir): Promise<Finding[]> {
-  const words = { check: 'nats-server', subject: file.site };
+async function checkServers(dir: SiteDir): Promise<Finding[]> {
+  return (await Promise.all(serverPlaces(dir).map((place) => checkServer(dir, place)))).flat();
+}
+
+async function checkServer({ file, path }: SiteDir, { number, listen, monitor }: ServerPlace): Promise<Finding[]> {
+  const [which, option] = file.cluster === undefined ? ['', ''] : [` ${number}`, ` --server ${number}`];
+  const words = { check: `nats-server${which}`, subject: file.site };
   const varz = await askMonitor(
-    file.monitor,
+    monitor,
     '/varz',
     z.object({ version: z.string(), slow_consumers: z.number().default(0) }),
   );
   if (varz === undefined)
     return [
-      problem({ ...words, text: `nothing answers at ${file.monitor}` }, `Start it: mbus site server --dir ${path}`),
+      problem({ ...words, text: `nothing answers at ${monitor}` }, `Start it: mbus site server --dir ${path}${option}`),
     ];
   if (!isNewEnough(varz.version))
     return [problem({ ...words, text: `version ${varz.version}` }, `Use nats-server ${minimumVersion} or newer.`)];
-  return [ok({ ...words, text: `version ${varz.version} answers at ${file.listen}` })];
+  return [ok({ ...words, text: `version ${varz.version} answers at ${listen}` })];
 }
 
 /** Its lock is free when nobody runs. */

@@ -40,7 +40,7 @@ export class AccountStore {
     const ids = new Set(servers.ids);
     const next = await Promise.all(desired.map(async (account) => [account.key, await this.#encode(account)] as const));
     const due = next.filter(([key, kept]) => !isSubset(ids, this.#pushedTo.get(key)) || this.#kept[key] !== kept);
-    for (const [, { jwt }] of due) await servers.requestAll('$SYS.REQ.CLAIMS.UPDATE', jwt);
+    await Promise.all(due.map(([, { jwt }]) => servers.requestAll('$SYS.REQ.CLAIMS.UPDATE', jwt)));
     const changed = due.filter(([key, kept]) => this.#kept[key] !== kept).map(([key]) => key);
     if (changed.length > 0) {
       this.#kept = { ...this.#kept, ...Object.fromEntries(next) };

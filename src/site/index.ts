@@ -17,7 +17,7 @@ export type { LinkCredential } from './link-users.ts';
 export { type LinkSide, linkSides } from './links.ts';
 export type { SiteLock } from './lock.ts';
 export { deadStreamName, linkInbox, linkSubject, streamOfGroup } from './permissions.ts';
-export { serverPlace, serverPlaces } from './places.ts';
+export { type ServerPlace, serverPlace, serverPlaces, serversBeside } from './places.ts';
 export { startSiteServer, stopSiteServer } from './server-files.ts';
 export { createServersMetric } from './servers-metric.ts';
 export type { ControlInfo, SiteFile } from './site-file.ts';

@@ -41,10 +41,11 @@ export class LivingServers {
     this.#options = options;
   }
 
-  /** Resolves when it knows which live. */
+  /** Resolves when all have answered, or looks enough have told which live. */
   async start(): Promise<void> {
+    const { length } = this.#options.places;
     if (!this.#hasSeveral) return;
-    await this.#look();
+    for (let look = 0; look < mostMisses && this.#seen.size < length; look++) await this.#look();
     this.#timer = setInterval(() => void this.#look(), lookMs);
   }
 

@@ -58,6 +58,25 @@ export function siteOfServer(name: string): string {
   return name.slice(0, uuidLength);
 }
 
+/** The addresses of three servers on one machine: the further ones take the next ports, or free ones where the first's is 0. */
+export function serversBeside(
+  first: Pick<SiteFile, 'listen' | 'monitor'> & { leafListen?: string; websocketListen?: string },
+  clusterListen: string,
+): NonNullable<SiteFile['cluster']> {
+  const others = [1, 2].map((step) => ({
+    listen: portAfter(first.listen, step),
+    leafListen: first.leafListen === undefined ? null : portAfter(first.leafListen, step),
+    ...(first.websocketListen !== undefined && { websocketListen: portAfter(first.websocketListen, step) }),
+    monitor: portAfter(first.monitor, step),
+    clusterListen: portAfter(clusterListen, step),
+  }));
+  return { listen: clusterListen, others };
+}
+
+function portAfter(address: string, step: number): string {
+  return address.replace(/\d+$/, (port) => (port === '0' ? port : String(Number(port) + step)));
+}
+
 /** Makes certificate and secret of a site that has three, once, when it joins. */
 export async function prepareCluster(dir: SiteDir): Promise<void> {
   const places = serverPlaces(dir);

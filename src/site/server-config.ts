@@ -47,12 +47,11 @@ export class ServerConfig {
    */
   async load(plan: ServerPlan): Promise<Problem[]> {
     const places = serverPlaces(this.#dir);
-    const problems: Problem[] = [];
-    for (const place of places) {
+    const loads = places.map(async (place) => {
       const own = { ...plan, ...(await readStartSettings(this.#dir, place)) };
-      problems.push(...(await this.#loadOne(place, own, places.length > 1)));
-    }
-    return problems;
+      return this.#loadOne(place, own, places.length > 1);
+    });
+    return (await Promise.all(loads)).flat();
   }
 
   async #loadOne(place: ServerPlace, plan: ServerPlan, isOneOfSeveral: boolean): Promise<Problem[]> {

@@ -196,7 +196,7 @@ export async function writeServerConfig(
     remotes: [...(controlUrls.length > 0 ? [control] : []), ...plan.remotes],
     cluster: await clusterOf(dir, place),
   });
-  await writeFileAtomic(serverConfigPath(place), text);
+  await writeIfOther(serverConfigPath(place), text);
   return text;
 }
 
@@ -224,8 +224,12 @@ function barePlan(dir: SiteDir): ServerPlan {
 
 async function writeControlCreds(dir: SiteDir): Promise<string> {
   const path = dir.at('nats/leaf/control.creds');
-  await writeFileAtomic(path, formatCreds(dir.file.controlUserJwt, await dir.key('control', 'user')));
+  await writeIfOther(path, formatCreds(dir.file.controlUserJwt, await dir.key('control', 'user')));
   return path;
+}
+
+async function writeIfOther(path: string, text: string): Promise<void> {
+  if ((await readFileIfThere(path))?.toString('utf8') !== text) await writeFileAtomic(path, text);
 }
 
 /** Encoded once and kept: the server refuses a reload when the operator's token has other bytes. */

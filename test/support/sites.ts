@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Snapshot, SnapshotApp, SnapshotCustomer, SnapshotLink, SnapshotTopic } from '../../src/api/snapshot.ts';
 import { silentLogger } from '../../src/log.ts';
-import { createSiteDir, prepareSiteDir, type SiteDir, SiteServer } from '../../src/site/index.ts';
+import { createSiteDir, prepareSiteDir, type SiteDir, SiteServer, serversBeside } from '../../src/site/index.ts';
 import {
   type CertificateAuthority,
   certificateNames,
@@ -63,7 +63,13 @@ export async function startSite(
   return { name, id: dir.file.siteId, mode, address: dir.file.leafListen, dir, server };
 }
 
-export async function joinSite(path: string, bus: TestBus, name: string, mode: 'server' | 'client'): Promise<SiteDir> {
+export async function joinSite(
+  path: string,
+  bus: TestBus,
+  name: string,
+  mode: 'server' | 'client',
+  servers: 1 | 3 = 1,
+): Promise<SiteDir> {
   const request = await prepareSiteDir(path, name);
   const leafListen = mode === 'server' ? await freeAddress() : undefined;
   const websocketListen = mode === 'server' ? await freeAddress() : undefined;
@@ -77,7 +83,11 @@ export async function joinSite(path: string, bus: TestBus, name: string, mode: '
     controlUserJwt: await encodeUserJwt({ name, connections: ['LEAFNODE'] }, request.controlUser, createKey('account')),
     control: { leafUrls: [], signKey: 'none', sealKey: 'none', caPem: bus.ca.certPem },
   };
-  return createSiteDir({ path, listen: '127.0.0.1:0', leafListen, websocketListen, durability: 'process', enrolment });
+  const place = { listen: '127.0.0.1:0', monitor: '127.0.0.1:0', leafListen, websocketListen };
+  const free = '127.0.0.1:0';
+  const further = { listen: free, monitor: free, ...(mode === 'server' && { leafListen: free }) };
+  const cluster = servers === 3 ? serversBeside(further, free) : undefined;
+  return createSiteDir({ path, ...place, durability: 'process', enrolment, cluster });
 }
 
 /** A customer with a terminal at every given site and a link between each two. */
