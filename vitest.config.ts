@@ -22,6 +22,7 @@ const long = [
   'test/integration/control/master-key.test.ts',
   'test/integration/demo/demo.test.ts',
   'test/integration/docs/deploy.test.ts',
+  'test/integration/docs/examples.test.ts',
   'test/integration/groups/forget.test.ts',
   'test/integration/groups/move.test.ts',
   'test/integration/package/installed.test.ts',

@@ -5,8 +5,8 @@ import { table } from '../output.ts';
 
 const beside = new URL('../../docs/', import.meta.url);
 const packaged = new URL('../../../docs/', import.meta.url);
-/** part of another page */
-const hidden = new Set(['cli-preamble']);
+/** part of another page, and the list of them */
+const hidden = new Set(['cli-preamble', 'README']);
 
 /** Prints a page, or with `topics` their list; the exit code. E_USAGE when there is no such page. */
 export function printPage(name: string): number {

@@ -56,6 +56,15 @@ test('every command of a page exists, with its options', async () => {
   expect(unknownIn(program, ['status', '--bogus'])).toBe('--bogus');
 });
 
+test('the index of docs/ names every page', () => {
+  const index = readFileSync(new URL('docs/README.md', root), 'utf8');
+  const own = new Set(['docs/README.md', 'docs/cli-preamble.md', 'README.md']);
+  const left = pages.filter((page) => !own.has(page) && !index.includes(`(${page.slice('docs/'.length)})`));
+  expect(left).toEqual([]);
+  const links = [...index.matchAll(/\]\(([^)]+)\)/g)].map(([, path]) => path ?? '');
+  for (const path of links) expect(() => readFileSync(new URL(`docs/${path}`, root)), path).not.toThrow(/ENOENT/);
+});
+
 test('files that the README names are there', () => {
   const readme = readFileSync(new URL('README.md', root), 'utf8');
   const named = [...readme.matchAll(/\]\(([^):#]+)\)/g)].map(([, path]) => path ?? '').concat('examples/bus.yaml');
