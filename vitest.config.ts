@@ -17,6 +17,7 @@ const long = [
   'test/integration/keys/retickets.test.ts',
   'test/integration/keys/revocation.test.ts',
   'test/integration/keys/rotation.test.ts',
+  'test/integration/console/browser.test.ts',
   'test/integration/control/audit.test.ts',
   'test/integration/control/backup.test.ts',
   'test/integration/control/master-key.test.ts',

@@ -1,5 +1,6 @@
 /** The audit log, newest first, a page at a time. */
 /** @import { AuditRow } from '../src/registry/audit.ts' */
+/** @import { Column } from './tables.js' */
 import { h } from './dom.js';
 import { getJson } from './session.js';
 import { table } from './tables.js';
@@ -25,17 +26,28 @@ export async function readAudit(isMore) {
   }
 }
 
+/** @type {Column<AuditRow>[]} */
+const columns = [
+  ['#entry', ({ id }) => `${id}`],
+  ['at', ({ at }) => clock(at)],
+  ['who', ({ actor }) => actor],
+  ['what', ({ action }) => action],
+  ['to', ({ noun }) => noun],
+  ['details', ({ details }) => detailsText(details)],
+];
+
 /** @param {string} filter */
 export function auditTable(filter) {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
-  const rows = log.rows
-    .map((row) => [`${row.id}`, clock(row.at), row.actor, row.action, row.noun, detailsText(row.details)])
-    .filter((cells) => words.every((word) => cells.join(' ').toLowerCase().includes(word)));
+  const rows = log.rows.filter(({ actor, action, noun, details }) => {
+    const text = [actor, action, noun, detailsText(details)].join(' ').toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
   return h(
     'div',
     { 'data-key': 'audit' },
     log.trouble !== '' && h('p', { class: 'nothing' }, log.trouble),
-    table('audit entries', ['#entry', 'at', 'who', 'what', 'to', 'details'], rows),
+    table('audit entries', columns, rows),
     log.hasMore && h('button', { type: 'button', 'data-do': 'more-audit' }, 'older entries'),
   );
 }

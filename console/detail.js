@@ -1,8 +1,9 @@
 /** What stands beside the map: one site, the links between two sites, one group with its last hour, or the bus as a whole. */
 /** @import { ConsoleView } from '../src/console/view.ts' */
 /** @import { Child } from './dom.js' */
+/** @import { Column } from './tables.js' */
 import { h } from './dom.js';
-import { groupRoute, groupsTable, linksTable, mark, table, to } from './tables.js';
+import { groupRoute, groupsTable, linksTable, mark, share, table, to } from './tables.js';
 import { bytes, count, duration } from './text.js';
 import { siteWord, worst } from './words.js';
 
@@ -85,23 +86,26 @@ function siteDetail(view, name) {
         { class: 'problems' },
         ...site.problems.map(({ code, text }) => h('li', {}, h('code', {}, code), ` ${text}`)),
       ),
-    site.limits.length > 0 && limitsTable(site.limits),
+    site.limits.length > 0 && table('nearly full', limitColumns, site.limits),
     h('h3', {}, 'Links'),
-    linksTable(view.links.flatMap((link) => ({ ...link, ends: link.ends.filter((end) => end.site === name) }))),
+    linksTable(
+      view.links.flatMap((link) => ({ ...link, ends: link.ends.filter((end) => end.site === name) })),
+      'seen at',
+    ),
     h('h3', {}, 'Groups'),
-    groupsTable(view.groups.filter((row) => row.site === name)),
+    groupsTable(
+      view.groups.filter((row) => row.site === name),
+      'at',
+    ),
   );
 }
 
-/** @param {ConsoleView['sites'][number]['limits']} limits */
-function limitsTable(limits) {
-  const rows = limits.map(({ kind, name, bytes: used, maxBytes, heldBy }) => [
-    `${kind} ${name}`,
-    `${Math.floor((100 * used) / maxBytes)} % of ${bytes(maxBytes)}`,
-    heldBy,
-  ]);
-  return table('nearly full', ['nearly full', '#used', 'held by'], rows);
-}
+/** @type {Column<ConsoleView['sites'][number]['limits'][number]>[]} */
+const limitColumns = [
+  ['nearly full', ({ kind, name }) => `${kind} ${name}`],
+  ['#used', ({ bytes: used, maxBytes }) => share(used, maxBytes)],
+  ['held by', ({ heldBy }) => heldBy],
+];
 
 /** @param {ConsoleView} view @param {string} a @param {string} b */
 function pairDetail(view, a, b) {
@@ -118,7 +122,7 @@ function pairDetail(view, a, b) {
       ['sites', h('span', {}, to(`#/sites/${a}`, a), ', ', to(`#/sites/${b}`, b))],
     ]),
     sentences(view, (row) => names.has(row.name)),
-    linksTable(links),
+    linksTable(links, links.length === 1 ? 'link' : ''),
   );
 }
 
@@ -148,7 +152,7 @@ function groupDetail(view, name) {
       'aria-label': `messages behind, ${name}, by site over the last hour`,
     }),
     h('h3', {}, 'By site'),
-    groupsTable(rows),
+    groupsTable(rows, 'group'),
   );
 }
 

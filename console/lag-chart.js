@@ -2,7 +2,7 @@
 /** @import { LagSeries } from '../src/console/history.ts' */
 import uPlot from '/vendor/uplot.js';
 import { getJson } from './session.js';
-import { count } from './text.js';
+import { clock, count } from './text.js';
 
 const everyMs = 5_000;
 const height = 190;
@@ -65,9 +65,12 @@ function options(place, sites) {
     width: Math.max(240, place.clientWidth),
     height,
     scales: { y: { range: (_, __, max) => [0, Math.max(10, max * 1.1)] } },
-    axes: [axis, { ...axis, size: 64, values: (_, values) => values.map((value) => count(value)) }],
+    axes: [
+      { ...axis, values: (_, times) => times.map((seconds) => clock(seconds * 1_000)), space: 70 },
+      { ...axis, size: 64, values: (_, values) => values.map((value) => count(value)) },
+    ],
     series: [
-      { value: '{HH}:{mm}:{ss}' },
+      { label: 'at', value: (_, seconds) => (seconds === null ? '-' : clock(seconds * 1_000)) },
       ...sites.map((site, i) => ({
         label: site,
         stroke: colour(`--series-${(i % colours) + 1}`),

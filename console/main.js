@@ -69,8 +69,13 @@ function bar() {
     h('input', { id: 'filter', type: 'search', placeholder: 'Filter: acme tokyo …', title: 'press / to come here' }),
     h(
       'button',
-      { type: 'button', 'data-do': 'theme', title: 'light, dark, or as the system has it' },
-      `theme: ${state.theme}`,
+      {
+        type: 'button',
+        'data-do': 'theme',
+        'aria-label': `theme: ${state.theme}`,
+        title: 'light, dark, or as the system has it',
+      },
+      `◐ ${state.theme}`,
     ),
     h('button', { type: 'button', 'data-do': 'logout' }, 'log out'),
   );
@@ -94,11 +99,7 @@ function content() {
     stuckList(state.view, view),
     h('div', { class: 'upper', 'data-key': 'upper' }, mapOf(view, `#/${at.join('/')}`), detailOf(state.view, at)),
     h('nav', { 'data-key': 'tabs', 'aria-label': 'tables' }, ...tabs.map((name) => tab(name, at, view))),
-    h(
-      'section',
-      { class: 'lower', 'data-key': `table ${tabOf(at)}`, 'aria-label': tabOf(at) },
-      tableOf(tabOf(at), view),
-    ),
+    h('div', { class: 'lower', 'data-key': `table ${tabOf(at)}` }, tableOf(tabOf(at), view)),
   );
 }
 

@@ -8,6 +8,10 @@ import { siteWord, worst } from './words.js';
 
 const box = { width: 720, height: 420, margin: 70 };
 const radius = 17;
+/** of a label from its line */
+const beside = 13;
+/** bytes a second; receipts and routing are always a few */
+const leastTraffic = 512;
 
 /** @type {{ key: string, places: Map<string, Point> }} */
 let known = { key: '', places: new Map() };
@@ -57,7 +61,6 @@ function edge(links, places, selected) {
   const state = worst(links.map((link) => link.state));
   const words = edgeWords(links, state);
   const route = `#/links/${a}/${b}`;
-  const at = { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 };
   const line = { x1: from.x, y1: from.y, x2: to.x, y2: to.y };
   return [
     s(
@@ -66,41 +69,48 @@ function edge(links, places, selected) {
         href: route,
         class: `edge ${state}${route === selected ? ' selected' : ''}`,
         'data-key': route,
-        'aria-label': `link ${a} to ${b}: ${words.join(', ')}`,
+        'aria-label': `link ${a} to ${b}: ${words.map(({ text }) => text).join(', ')}`,
       },
       s('line', { ...line, class: 'touch' }),
       s('line', { ...line, class: 'line' }),
-      ...label(at, words),
+      label(from, to, words),
     ),
   ];
 }
 
-/** @param {LinkRow[]} links @param {string} state @returns {string[]} */
+/** @param {LinkRow[]} links @param {string} state @returns {{ kind: string, text: string }[]} */
 function edgeWords(links, state) {
+  if (state === 'unknown') return [{ kind: 'word', text: 'not known' }];
+  if (state !== 'up' && state !== 'degraded') return [{ kind: 'word', text: state }];
   const ends = links.flatMap((link) => link.ends);
   const trips = ends.flatMap(({ rttMs }) => rttMs ?? []);
   const costs = ends.flatMap(({ cost }) => cost ?? []);
-  const traffic = links
-    .flatMap((link) => link.ends.slice(0, 1))
-    .reduce((sum, end) => sum + (end.sentBytesPerSecond ?? 0) + (end.receivedBytesPerSecond ?? 0), 0);
-  if (state !== 'up' && state !== 'degraded') return [state];
-  const facts = [
-    trips.length === 0 ? '' : roundTrip(Math.min(...trips)),
-    costs.length === 0 ? '' : `cost ${Math.min(...costs).toFixed(1)}`,
-    traffic < 512 ? '' : `${bytes(traffic)}/s`,
-  ].filter(Boolean);
-  return state === 'degraded' ? [state, ...facts] : facts;
+  const traffic = links.reduce(
+    (sum, { ends: [end] }) => sum + (end?.sentBytesPerSecond ?? 0) + (end?.receivedBytesPerSecond ?? 0),
+    0,
+  );
+  return [
+    ...(state === 'degraded' ? [{ kind: 'word', text: state }] : []),
+    ...(trips.length === 0 ? [] : [{ kind: 'trip', text: roundTrip(Math.min(...trips)) }]),
+    ...(costs.length === 0 ? [] : [{ kind: 'cost', text: `cost ${Math.min(...costs).toFixed(1)}` }]),
+    ...(traffic < leastTraffic ? [] : [{ kind: 'traffic', text: `${bytes(traffic)}/s` }]),
+  ];
 }
 
-/** @param {Point} at @param {string[]} words */
-function label({ x, y }, words) {
-  if (words.length === 0) return [];
-  const text = words.join(' · ');
-  const width = text.length * 6.4 + 12;
-  return [
-    s('rect', { class: 'plate', x: x - width / 2, y: y - 10, width, height: 20, rx: 4 }),
-    s('text', { class: 'fact', x, y: y + 4, 'text-anchor': 'middle' }, text),
-  ];
+/**
+ * Beside the middle of the line, above it where it can be.
+ * @param {Point} from @param {Point} to @param {readonly { kind: string, text: string }[]} words
+ */
+function label(from, to, words) {
+  const long = Math.hypot(to.x - from.x, to.y - from.y) || 1;
+  const side = to.x >= from.x ? 1 : -1;
+  const across = { x: (side * (to.y - from.y)) / long, y: (-side * (to.x - from.x)) / long };
+  const x = (from.x + to.x) / 2 + across.x * beside;
+  const y = (from.y + to.y) / 2 + across.y * beside + 4;
+  // on a steep line it begins, or ends, at the line
+  const anchor = Math.abs(across.x) < 0.6 ? 'middle' : across.x > 0 ? 'start' : 'end';
+  const parts = words.map(({ kind, text }, i) => s('tspan', { class: kind }, i === 0 ? text : ` · ${text}`));
+  return s('text', { class: 'fact', x, y, 'text-anchor': anchor }, ...parts);
 }
 
 /** @param {SiteRow} site @param {Map<string, Point>} places @param {string} selected */

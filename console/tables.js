@@ -1,23 +1,27 @@
-/** The tables below the map: sites, links, groups, topics. A name is a link to the details beside the map. */
-/** @import { ConsoleView, GroupRow, LinkRow } from '../src/console/view.ts' */
+/** Tables: sites, links, groups, topics. A name in them is a link to its details beside the map. */
+/** @import { ConsoleView, EndRow, GroupRow, LinkRow, TopicRow } from '../src/console/view.ts' */
 /** @import { Child } from './dom.js' */
 import { h } from './dom.js';
 import { bytes, count, duration, rate, roundTrip } from './text.js';
 import { siteWord } from './words.js';
 
+/**
+ * A column: its head, which begins with `#` over numbers, and what stands in it of a row.
+ * @template T @typedef {readonly [head: string, cell: (row: T) => Child]} Column
+ */
+
 const mostRows = 300;
 
-/** @typedef {{ text: string, class?: string } | Child} Cell */
-
 /**
- * A table that scrolls by itself. Heads that begin with `#` are of numbers.
- * @param {string} label @param {readonly string[]} heads @param {readonly (readonly Child[])[]} rows
+ * A table that scrolls by itself; a line that says so when there is nothing to show.
+ * @template T
+ * @param {string} label @param {readonly Column<T>[]} columns @param {readonly T[]} rows
  */
-export function table(label, heads, rows) {
+export function table(label, columns, rows) {
   if (rows.length === 0) return h('p', { class: 'nothing' }, `no ${label}`);
-  const isNumber = heads.map((head) => head.startsWith('#'));
-  const cells = /** @param {readonly Child[]} row */ (row) =>
-    row.map((cell, i) => h('td', { class: isNumber[i] ? 'number' : undefined }, cell));
+  const kind = /** @param {string} head */ (head) => (head.startsWith('#') ? 'number' : undefined);
+  const heads = columns.map(([head]) => h('th', { scope: 'col', class: kind(head) }, head.replace('#', '')));
+  const cells = /** @param {T} row */ (row) => columns.map(([head, cell]) => h('td', { class: kind(head) }, cell(row)));
   const more = rows.length - mostRows;
   return h(
     'div',
@@ -25,17 +29,7 @@ export function table(label, heads, rows) {
     h(
       'table',
       {},
-      h(
-        'thead',
-        {},
-        h(
-          'tr',
-          {},
-          ...heads.map((head, i) =>
-            h('th', { scope: 'col', class: isNumber[i] ? 'number' : undefined }, head.replace('#', '')),
-          ),
-        ),
-      ),
+      h('thead', {}, h('tr', {}, ...heads)),
       h('tbody', {}, ...rows.slice(0, mostRows).map((row) => h('tr', {}, ...cells(row)))),
     ),
     more > 0 && h('p', { class: 'nothing' }, `and ${count(more)} more: use the filter`),
@@ -52,116 +46,89 @@ export function to(route, text) {
   return h('a', { href: route }, text);
 }
 
-/** @param {ConsoleView} view */
-export function sitesTable({ sites, version }) {
-  const heads = ['site', 'state', 'mode', 'customers', '#configuration', '#reported', 'sidecar', 'nats-server'];
-  return table(
-    'sites',
-    heads,
-    sites.map((site) => {
-      const word = siteWord(site);
-      const applied = site.applied === version ? `${version}` : `${site.applied ?? '-'}, not yet ${version}`;
-      const age = site.reportAgeMs === null ? 'never' : `${duration(site.reportAgeMs)} ago`;
-      return [
-        to(`#/sites/${site.name}`, site.name),
-        mark(word.state, word.text),
-        site.mode,
-        site.customers.join(', '),
-        applied,
-        age,
-        site.sidecarVersion,
-        site.serverVersion,
-      ];
-    }),
-  );
-}
-
-/** @param {readonly LinkRow[]} links */
-export function linksTable(links) {
-  const heads = [
-    'link',
-    'state',
-    'seen at',
-    '#round trip',
-    '#jitter',
-    '#loss',
-    '#cost',
-    '#sends',
-    '#receives',
-    '#waits',
-    '#since',
-    'why',
-  ];
-  return table('links', heads, links.flatMap(endRows));
-}
-
-/** @param {LinkRow} link @returns {Child[][]} */
-function endRows({ name, sites, ends }) {
-  return ends.map((end) => [
-    to(`#/links/${sites[0]}/${sites[1]}`, name),
-    mark(end.state, end.state === 'unknown' ? 'not known' : end.state),
-    end.site,
-    roundTrip(end.rttMs),
-    roundTrip(end.jitterMs),
-    `${Math.round(100 * end.lossRatio)} %`,
-    end.cost === null ? '-' : end.cost.toFixed(1),
-    rate(end.sentBytesPerSecond),
-    rate(end.receivedBytesPerSecond),
-    bytes(end.backlogBytes),
-    duration(end.sinceMs),
-    end.reason,
-  ]);
-}
-
-/** @param {readonly GroupRow[]} groups */
-export function groupsTable(groups) {
-  const heads = [
-    'group',
-    'at',
-    '#to send',
-    '#waiting',
-    '#unacked',
-    '#dead',
-    '#consumers',
-    '#oldest',
-    'served by',
-    'why',
-  ];
-  return table(
-    'groups',
-    heads,
-    groups.map((row) => [
-      to(groupRoute(row.name), row.name),
-      row.site,
-      count(row.outgoing),
-      count(row.pending),
-      count(row.unacked),
-      count(row.dead),
-      row.consumers === null ? '-' : count(row.consumers),
-      duration(row.oldestMs),
-      row.servedBy ?? '-',
-      row.reason,
-    ]),
-  );
-}
-
-/** @param {ConsoleView} view */
-export function topicsTable({ topics }) {
-  return table(
-    'topics',
-    ['topic', 'at', 'state', '#messages', '#bytes', '#of its budget'],
-    topics.map((row) => [
-      row.name,
-      row.site,
-      mark(row.isReady ? 'good' : 'warn', row.isReady ? 'ready' : 'not ready'),
-      count(row.messages),
-      bytes(row.bytes),
-      `${Math.floor((100 * row.bytes) / Math.max(1, row.maxBytes))} % of ${bytes(row.maxBytes)}`,
-    ]),
-  );
-}
-
 /** @param {string} name */
 export function groupRoute(name) {
   return `#/groups/${name}`;
+}
+
+/** @param {ConsoleView} view */
+export function sitesTable({ sites, version }) {
+  /** @type {Column<ConsoleView['sites'][number]>[]} */
+  const columns = [
+    ['site', ({ name }) => to(`#/sites/${name}`, name)],
+    ['state', (site) => mark(siteWord(site).state, siteWord(site).text)],
+    ['mode', ({ mode }) => mode],
+    ['customers', ({ customers }) => customers.join(', ')],
+    ['#configuration', ({ applied }) => (applied === version ? `${version}` : `${applied ?? '-'}, not yet ${version}`)],
+    ['#reported', ({ reportAgeMs }) => (reportAgeMs === null ? 'never' : `${duration(reportAgeMs)} ago`)],
+    ['sidecar', ({ sidecarVersion }) => sidecarVersion],
+    ['nats-server', ({ serverVersion }) => serverVersion],
+  ];
+  return table('sites', columns, sites);
+}
+
+/** @type {Column<EndRow & Pick<LinkRow, 'name' | 'sites'>>[]} */
+const linkColumns = [
+  ['link', ({ name, sites }) => to(`#/links/${sites[0]}/${sites[1]}`, name)],
+  ['seen at', ({ site }) => site],
+  ['state', ({ state }) => mark(state, state === 'unknown' ? 'not known' : state)],
+  ['#round trip', ({ rttMs }) => roundTrip(rttMs)],
+  ['#jitter', ({ jitterMs }) => roundTrip(jitterMs)],
+  ['#loss', ({ lossRatio }) => `${Math.round(100 * lossRatio)} %`],
+  ['#cost', ({ cost }) => (cost === null ? '-' : cost.toFixed(1))],
+  ['#sends', ({ sentBytesPerSecond }) => rate(sentBytesPerSecond)],
+  ['#receives', ({ receivedBytesPerSecond }) => rate(receivedBytesPerSecond)],
+  ['#waits', ({ backlogBytes }) => bytes(backlogBytes)],
+  ['#since', ({ sinceMs }) => duration(sinceMs)],
+  ['why', ({ reason }) => reason],
+];
+
+/** A row per end. @param {readonly LinkRow[]} links @param {'link' | 'seen at' | ''} [known] what the title above says already */
+export function linksTable(links, known) {
+  const rows = links.flatMap(({ name, sites, ends }) => ends.map((end) => ({ ...end, name, sites })));
+  return table(known === undefined ? 'links' : 'links here', without(linkColumns, known), rows);
+}
+
+/** @type {Column<GroupRow>[]} */
+const groupColumns = [
+  ['group', ({ name }) => to(groupRoute(name), name)],
+  ['at', ({ site }) => site],
+  ['#to send', ({ outgoing }) => count(outgoing)],
+  ['#waiting', ({ pending }) => count(pending)],
+  ['#unacked', ({ unacked }) => count(unacked)],
+  ['#dead', ({ dead }) => count(dead)],
+  ['#consumers', ({ consumers }) => (consumers === null ? '-' : count(consumers))],
+  ['#oldest', ({ oldestMs }) => duration(oldestMs)],
+  ['served by', ({ servedBy }) => servedBy ?? '-'],
+  ['why', ({ reason }) => reason],
+];
+
+/** @param {readonly GroupRow[]} groups @param {'group' | 'at'} [known] what the title above says already */
+export function groupsTable(groups, known) {
+  return table(known === undefined ? 'groups' : 'groups here', without(groupColumns, known), groups);
+}
+
+/** @type {Column<TopicRow>[]} */
+const topicColumns = [
+  ['topic', ({ name }) => name],
+  ['at', ({ site }) => site],
+  ['state', ({ isReady }) => mark(isReady ? 'good' : 'warn', isReady ? 'ready' : 'not ready')],
+  ['#messages', ({ messages }) => count(messages)],
+  ['#bytes', ({ bytes: held }) => bytes(held)],
+  ['#of its budget', ({ bytes: held, maxBytes }) => share(held, maxBytes)],
+];
+
+/** @param {ConsoleView} view */
+export function topicsTable({ topics }) {
+  return table('topics', topicColumns, topics);
+}
+
+/** `12 % of 1.0 GiB` @param {number} held @param {number} most */
+export function share(held, most) {
+  return `${Math.floor((100 * held) / Math.max(1, most))} % of ${bytes(most)}`;
+}
+
+/** @template T @param {readonly Column<T>[]} columns @param {string} [known] */
+function without(columns, known) {
+  return columns.filter(([head]) => head !== known);
 }

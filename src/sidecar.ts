@@ -70,7 +70,7 @@ const pollMs = 5_000;
 const reportMs = 3_000;
 const traceAgainMs = 500;
 /** a change of a link is reported after this time, together with what else changes meanwhile */
-const urgentMs = 200;
+const urgentMs = 100;
 const maxHops = 256;
 /** keeps a report below the largest message of a server */
 const maxRoutes = 1_500;

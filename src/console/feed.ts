@@ -1,6 +1,6 @@
 /**
  * The one reader of the bus's status for all open pages: twice a second while somebody looks, every five seconds for the
- * history while nobody does, and never more than a fifth of the time. A status that cannot be read is told as trouble,
+ * history while nobody does, and never more than half of the time. A status that cannot be read is told as trouble,
  * once per change, and tried again.
  */
 import { systemClock } from '../clock.ts';
@@ -23,7 +23,6 @@ export interface FeedOptions {
 const watchedEveryMs = 500;
 /** ages in a view grow: it is told anew after so long even when nothing has changed */
 const tellAgainMs = 2_000;
-const shareOfTime = 4;
 
 export class Feed {
   readonly #options: FeedOptions;
@@ -60,7 +59,7 @@ export class Feed {
       await this.#look();
       const tookMs = systemClock.monotonicMs() - beganMs;
       const everyMs = this.#listeners.size > 0 ? watchedEveryMs : sampleEveryMs;
-      await this.#sleep(Math.max(everyMs, shareOfTime * tookMs), signal);
+      await this.#sleep(Math.max(everyMs, tookMs), signal);
     }
   }
 
