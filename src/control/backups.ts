@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { type BackupFacts, createBackup, restoreBackup, verifyBackup } from '../backup/index.ts';
-import { isBusError } from '../errors.ts';
+import { BusError, isBusError } from '../errors.ts';
 import { Lifecycle } from '../lifecycle.ts';
 import { silentLogger } from '../log.ts';
 import { appendAudit, embeddedUrl, type Registry } from '../registry/index.ts';
@@ -27,7 +27,7 @@ export interface ControlBackupOptions extends BackupOptions {
   masterKey?: MasterKeySource | undefined;
 }
 
-/** E_CONTROL_DIR, E_DATABASE_AWAY, E_FILE, E_MASTER_KEY when the source gives no key */
+/** E_CONTROL_DIR, E_DATABASE_AWAY, E_FILE, E_USAGE, E_MASTER_KEY when the source gives no key */
 export async function backupControl(options: ControlBackupOptions): Promise<BackupFacts> {
   const { key, file } = options;
   if ('file' in key && !(await readFileIfThere(key.file))) await writeFileAtomic(key.file, randomBytes(32));
@@ -58,6 +58,12 @@ function readBackupKey(source: MasterKeySource): Promise<Buffer> {
   return readKeySource(source, 'MBUS_BACKUP_KEY');
 }
 
+/** Without DATABASE_URL a backup is of the embedded database, which a control plane with another one does not have. */
+async function requireEmbedded(dir: string): Promise<void> {
+  if (await readFileIfThere(join(dir, 'postgres', 'password'))) return;
+  throw new BusError('E_USAGE', `${dir} holds no database: set DATABASE_URL to the one its control plane works with`);
+}
+
 /** An embedded database that serves a control plane is shared; one that does not is started for the work. */
 async function withDatabase<T>(
   { dir, databaseUrl }: ControlBackupOptions,
@@ -70,6 +76,7 @@ async function withDatabase<T>(
   try {
     let url = databaseUrl;
     if (url === undefined) {
+      if (!isExclusive) await requireEmbedded(at);
       try {
         lifecycle.push('lock', await lockControl(at));
       } catch (error) {
