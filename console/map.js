@@ -98,17 +98,20 @@ function edgeWords(links, state) {
 }
 
 /**
- * Beside the middle of the line, above it where it can be.
+ * Beside the middle of the line: above it, or on the inner side of a steep one.
  * @param {Point} from @param {Point} to @param {readonly { kind: string, text: string }[]} words
  */
 function label(from, to, words) {
   const long = Math.hypot(to.x - from.x, to.y - from.y) || 1;
-  const side = to.x >= from.x ? 1 : -1;
+  const isSteep = Math.abs(to.y - from.y) > 0.6 * long;
+  // towards the middle of the map, where there is room for it
+  const inwards = from.x + to.x < box.width === to.y > from.y;
+  const side = (isSteep ? inwards : to.x >= from.x) ? 1 : -1;
   const across = { x: (side * (to.y - from.y)) / long, y: (-side * (to.x - from.x)) / long };
   const x = (from.x + to.x) / 2 + across.x * beside;
   const y = (from.y + to.y) / 2 + across.y * beside + 4;
   // on a steep line it begins, or ends, at the line
-  const anchor = Math.abs(across.x) < 0.6 ? 'middle' : across.x > 0 ? 'start' : 'end';
+  const anchor = !isSteep ? 'middle' : across.x > 0 ? 'start' : 'end';
   const parts = words.map(({ kind, text }, i) => s('tspan', { class: kind }, i === 0 ? text : ` · ${text}`));
   return s('text', { class: 'fact', x, y, 'text-anchor': anchor }, ...parts);
 }
