@@ -61,6 +61,8 @@ export class GroupLedger {
 export interface Load {
   /** Ends it and waits for what is under way. */
   stop(): Promise<void>;
+  /** Ends it at once. */
+  abort(): Promise<void>;
 }
 
 export interface Publisher extends Load {
@@ -100,17 +102,17 @@ export async function startPublisher(
   let gapMs = 0;
   const publish = async (id: string): Promise<void> => {
     const payload = Buffer.alloc(200, id);
-    for (;;) {
+    while (!nc.isClosed()) {
       try {
         await js.publish(`${topic}.${id}`, payload, { msgID: id });
-        break;
+        confirmed.add(id);
+        gapMs = Math.max(gapMs, performance.now() - lastMs);
+        lastMs = performance.now();
+        return;
       } catch {
         await delay(50);
       }
     }
-    confirmed.add(id);
-    gapMs = Math.max(gapMs, performance.now() - lastMs);
-    lastMs = performance.now();
   };
   const loop = (async () => {
     const startMs = performance.now();
@@ -138,6 +140,10 @@ export async function startPublisher(
       isStopped = true;
       await loop;
       await nc.close();
+    },
+    abort: () => {
+      isStopped = true;
+      return nc.close();
     },
   };
 }
@@ -167,6 +173,10 @@ export async function startConsumer(app: LabInfo['apps'][string], group: string,
       isStopped = true;
       await loop;
       await nc.close();
+    },
+    abort: () => {
+      isStopped = true;
+      return nc.close();
     },
   };
 }

@@ -44,6 +44,7 @@ customers:
       - {name: frankfurt-app, terminal: frankfurt, publish: [order], consume: [trade@risk]}
 `;
 
+const interrupted = new AbortController();
 const site = 'tokyo';
 const stoppedMs = 10_000;
 const patienceMs = 120_000;
@@ -73,6 +74,7 @@ interface Running {
 async function until<T>(what: string, check: () => Promise<T | undefined | false>, ms = patienceMs): Promise<T> {
   const deadline = performance.now() + ms;
   for (;;) {
+    interrupted.signal.throwIfAborted();
     const found = await check();
     if (found !== undefined && found !== false) return found;
     if (performance.now() > deadline) throw new BusError('E_TIMEOUT', `not after ${ms} ms: ${what}`);
@@ -196,14 +198,20 @@ async function spoilAll(dir: string, info: LabInfo, perSecond: number): Promise<
     await startConsumer(tokyo, 'order@desk', groups['order@desk']),
   ];
   const run: Running = { dir, info, publishers: { trade, order }, groups };
-  await until('every group is delivered to', async () => Object.values(groups).every((group) => group.delivered > 100));
-  const faults: Fault[] = [];
-  for (const spoil of [killLeader, killSidecar, pauseSidecar]) faults.push(await withGaps(run, () => spoil(run)));
-  await Promise.all([trade.stop(), order.stop()]);
   const results = (): GroupResult[] => Object.values(groups).map((group) => group.result());
-  const isQuiet = (): boolean => results().every(({ lost }) => lost === 0);
-  await until('everything has arrived', async () => isQuiet(), 60_000).catch(() => undefined);
-  await Promise.all(consumers.map((consumer) => consumer.stop()));
+  const faults: Fault[] = [];
+  try {
+    await until('every group is delivered to', async () =>
+      Object.values(groups).every((group) => group.delivered > 100),
+    );
+    for (const spoil of [killLeader, killSidecar, pauseSidecar]) faults.push(await withGaps(run, () => spoil(run)));
+    await Promise.all([trade.stop(), order.stop()]);
+    const isQuiet = (): boolean => results().every(({ lost }) => lost === 0);
+    await until('everything has arrived', async () => isQuiet(), 60_000).catch(() => undefined);
+    await Promise.all(consumers.map((consumer) => consumer.stop()));
+  } finally {
+    await Promise.all([trade, order, ...consumers].map((load) => load.abort()));
+  }
   const confirmed = { trade: trade.confirmed.size, order: order.confirmed.size };
   const ok = results().every(({ lost, doubled }) => lost === 0 && doubled === 0);
   const told = Object.fromEntries(Object.entries(groups).map(([name, group]) => [name, group.result()]));
@@ -231,9 +239,8 @@ await runProgram({
   },
   run: async ({ rate, json, keep }) => {
     const perSecond = wholeNumber('rate', rate, 1);
-    const abort = new AbortController();
     for (const name of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(name, () => abort.abort(new BusError('E_LAB_START', `interrupted by ${name}`)));
+      process.once(name, () => interrupted.abort(new BusError('E_LAB_START', `interrupted by ${name}`)));
     }
     const dir = await mkdtemp(join(tmpdir(), 'mbus-redundant-'));
     const lab = {
@@ -242,7 +249,7 @@ await runProgram({
       dir,
       progress: say,
       keep,
-      signal: abort.signal,
+      signal: interrupted.signal,
       readyMs: patienceMs,
     };
     const info = await labUp(lab);

@@ -29,6 +29,8 @@ const patienceMs = 400;
 const mostMisses = 3;
 const answerMs = 2_500;
 const attempts = 2;
+/** who shuts a sidecar out goes no further before it is done: a busy server is given time */
+const attemptsAtAll = 8;
 
 export class LivingServers {
   readonly #options: LivingServersOptions;
@@ -87,7 +89,7 @@ export class LivingServers {
       // whoever died meanwhile hears of it when it is back
       for (let look = 0; look < mostMisses; look++) await this.#look();
       if (missing.every((id) => !this.ids.includes(id))) return;
-      if (attempt === attempts)
+      if (attempt === attemptsAtAll)
         throw new BusError('E_SERVER_AWAY', `${missing.length} servers did not answer ${subject}`);
     }
   }
