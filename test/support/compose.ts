@@ -16,8 +16,6 @@ const compose = z.object({
   volumes: z.record(z.string(), z.null()),
 });
 
-export type ComposeService = z.output<typeof service>;
-
 export function composeFile(): z.output<typeof compose> {
   const text = readFileSync(new URL('../../docker-compose.yml', import.meta.url), 'utf8');
   return compose.parse(parse(text, { merge: true }));
