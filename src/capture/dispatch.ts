@@ -42,7 +42,7 @@ export async function dispatch(options: DispatchOptions, run: Run, progress: Shi
   const open = duties.filter((duty) => !gone.includes(duty));
   const odd = open.length === 0 ? [] : run.messages.filter((message) => !shipper.isCarriable(message));
   if (odd.length > 0) await shipper.park({ ...runFor(open), messages: odd }, 'subject');
-  const messages = open.length === 0 ? [] : run.messages.filter((message) => !odd.includes(message));
+  const messages = open.length === 0 ? [] : without(run.messages, odd);
   if (messages.length === 0) {
     if (open.length > 0) await noteUnsent(groupsOf(open), last);
     return duties;
@@ -50,6 +50,10 @@ export async function dispatch(options: DispatchOptions, run: Run, progress: Shi
   await cover(last);
   await shipper.ship({ ...runFor(open), messages }, progress);
   return gone;
+}
+
+function without<T>(all: readonly T[], some: readonly T[]): readonly T[] {
+  return some.length === 0 ? all : all.filter((each) => !some.includes(each));
 }
 
 function groupsOf(duties: readonly Duty[]): string[] {

@@ -230,11 +230,9 @@ export class PullReader {
 
 /** `$JS.ACK.[<domain>.<hash>.]<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>` */
 export function parseAckSubject(subject: string): { seq: number; delivery: number; timeNs: bigint } {
-  const tokens = subject.split('.');
-  const offset = tokens.length > 9 ? 2 : 0;
-  return {
-    seq: Number(tokens[5 + offset]),
-    delivery: Number(tokens[6 + offset]),
-    timeNs: BigInt(tokens[7 + offset] ?? '0'),
-  };
+  const dots: number[] = [];
+  for (let at = subject.indexOf('.'); at >= 0; at = subject.indexOf('.', at + 1)) dots.push(at);
+  const before = dots.length > 8 ? 6 : 4;
+  const token = (index: number): string => subject.slice((dots[before + index] ?? 0) + 1, dots[before + index + 1]);
+  return { seq: Number(token(0)), delivery: Number(token(1)), timeNs: BigInt(token(2)) };
 }

@@ -74,6 +74,7 @@ export class FlowWriter {
   /** behind a gap */
   #held: Job[] = [];
   #isWriting = false;
+  readonly #timestamps = new Timestamps();
 
   constructor(options: FlowWriterOptions) {
     this.#options = options;
@@ -237,7 +238,7 @@ export class FlowWriter {
     const origin = `Mb-Origin: ${flow.originId} ${message.seq}\r\n`;
     return {
       subject: stream.arrivalPrefix + dressed.subject,
-      headerLines: `${lines}Mb-Time: ${timestamp(message.timeNs)}\r\n${origin}${msgIdLine}${dressed.lines}`,
+      headerLines: `${lines}Mb-Time: ${this.#timestamps.of(message.timeNs)}\r\n${origin}${msgIdLine}${dressed.lines}`,
       payload: message.payload,
     };
   }
@@ -279,9 +280,17 @@ function halve(arrival: Arrival): [Arrival, Arrival] | null {
   ];
 }
 
-/** RFC 3339 with nanoseconds, as JetStream prints its own. */
-function timestamp(timeNs: bigint): string {
-  const ms = Number(timeNs / 1_000_000n);
-  const rest = (timeNs % 1_000_000n).toString().padStart(6, '0');
-  return `${new Date(ms).toISOString().slice(0, -1)}${rest}Z`;
+/** RFC 3339 with nanoseconds, as JetStream prints its own; a batch mostly lies within a few seconds. */
+class Timestamps {
+  #second = -1n;
+  #text = '';
+
+  of(timeNs: bigint): string {
+    const second = timeNs / 1_000_000_000n;
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#text = new Date(Number(second) * 1_000).toISOString().slice(0, -4);
+    }
+    return `${this.#text}${String(timeNs - second * 1_000_000_000n).padStart(9, '0')}Z`;
+  }
 }

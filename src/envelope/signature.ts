@@ -31,9 +31,22 @@ export function verifySignature(
   return verify(null, signatureInput(context, bytes), toPublicKey(key), signature);
 }
 
+/** by text: to make a key object of it takes longer than to sign, and a site sees the same few for every envelope */
+const keyObjects = new Map<string, KeyObject>();
+const maxKeyObjects = 1_024;
+
 /** @throws E_ENVELOPE_BAD when it is not an Ed25519 public key */
 export function toPublicKey(key: PublicKeyLike): KeyObject {
-  if (typeof key !== 'string' && !(key instanceof Uint8Array)) return key;
+  if (typeof key !== 'string') return key instanceof Uint8Array ? parsePublicKey(key) : key;
+  const known = keyObjects.get(key);
+  if (known !== undefined) return known;
+  const parsed = parsePublicKey(key);
+  if (keyObjects.size >= maxKeyObjects) keyObjects.clear();
+  keyObjects.set(key, parsed);
+  return parsed;
+}
+
+function parsePublicKey(key: string | Uint8Array): KeyObject {
   const raw = typeof key === 'string' ? Buffer.from(key, 'base64url') : Buffer.from(key);
   if (raw.length !== KEY_BYTES) throw new BusError('E_ENVELOPE_BAD', 'a public key does not have 32 bytes');
   return createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x: raw.toString('base64url') } });

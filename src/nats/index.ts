@@ -3,5 +3,6 @@ export * from './direct-get.ts';
 export * from './errors.ts';
 export * from './late-write.ts';
 export * from './raw-headers.ts';
+export * from './raw-publish.ts';
 export * from './redial.ts';
 export * from './replicas.ts';

@@ -14,6 +14,27 @@ export function compressBody(body: Uint8Array): Buffer | undefined {
   return compressed.length < body.length * worthwhile ? compressed : undefined;
 }
 
+/** after that many bodies in a row that hardly shrank, 31 go untried */
+const maxInVain = 5;
+
+/** Compresses the bodies of one topic while that pays: after one that hardly shrank, the next few are not tried. */
+export class Compression {
+  #inVain = 0;
+  #untried = 0;
+
+  /** Undefined when the body goes as it is. */
+  tryOn(body: Uint8Array): Buffer | undefined {
+    if (this.#untried > 0) {
+      this.#untried -= 1;
+      return undefined;
+    }
+    const compressed = compressBody(body);
+    this.#inVain = compressed === undefined ? Math.min(this.#inVain + 1, maxInVain) : 0;
+    this.#untried = 2 ** this.#inVain - 1;
+    return compressed;
+  }
+}
+
 /** @param bodyBytes the exact length that must come out. @throws E_ENVELOPE_BAD */
 export function decompressBody(compressed: Uint8Array, bodyBytes: number): Buffer {
   const body = inflate(compressed, bodyBytes);

@@ -18,7 +18,6 @@ import {
   TAG_BYTES,
 } from '../envelope/index.ts';
 import { hkdf } from '../keys/index.ts';
-import { compressBody } from './compression.ts';
 
 /** A ticket as its sender holds it in memory. */
 export interface SealTicket {
@@ -37,8 +36,8 @@ export interface SealInput {
   body: Uint8Array;
   /** messages in the body */
   count: number;
-  /** compress when it makes the body smaller */
-  compress: boolean;
+  /** the body compressed; undefined when it goes as it is */
+  compressed?: Uint8Array | undefined;
   /** 16 bytes, never used before */
   envelopeId: Uint8Array;
   createdMs: number;
@@ -49,7 +48,7 @@ export const fixedNonce = Buffer.alloc(12);
 
 /** @throws E_ENVELOPE_BAD when a value is out of the format's range */
 export function seal(ticket: SealTicket, input: SealInput): Buffer {
-  const compressed = input.compress ? compressBody(input.body) : undefined;
+  const { compressed } = input;
   const header = headerOf(ticket, input, compressed !== undefined);
   const { key, commitment } = bodyKey(ticket.exportSecret, input.envelopeId, header);
   const cipher = createCipheriv('aes-256-gcm', key, fixedNonce, { authTagLength: TAG_BYTES });

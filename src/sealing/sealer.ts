@@ -14,6 +14,7 @@ import type { SnapshotTopic } from '../api/snapshot.ts';
 import { newId16 } from '../envelope/index.ts';
 import { BusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { Compression } from './compression.ts';
 import { type KeyCallOptions, KeyCalls, type Timed } from './key-calls.ts';
 import { type SealTicket, seal } from './seal.ts';
 import { startSweep } from './sweep.ts';
@@ -56,6 +57,7 @@ interface TopicState {
   asking: Promise<Timed<SealTicket>> | undefined;
   lastSealMs: number;
   hasFailed: boolean;
+  compression: Compression;
 }
 
 const sweepMs = 5_000;
@@ -85,14 +87,15 @@ class TicketSealer implements Sealer {
     this.#sweep = startSweep(options.clock, sweepMs, () => this.#renewAll());
   }
 
-  async seal(topic: SealedTopic, body: Uint8Array, options: SealOptions): Promise<Sealed> {
+  async seal(topic: SealedTopic, body: Uint8Array, { count, compress }: SealOptions): Promise<Sealed> {
     if (this.#isStopped) throw new BusError('E_KEY_AWAY', 'the sealer is stopped');
     const ticket = topic.strict
-      ? (await this.#calls.ticket(topic.id, options.count)).value
-      : await this.#countedTicket(topic, options.count);
+      ? (await this.#calls.ticket(topic.id, count)).value
+      : await this.#countedTicket(topic, count);
     const envelopeId = newId16();
     const createdMs = this.#options.clock.wallMs();
-    return { envelopeId, sealed: seal(ticket, { body, envelopeId, createdMs, ...options }) };
+    const compressed = compress ? this.#stateOf(topic.id).compression.tryOn(body) : undefined;
+    return { envelopeId, sealed: seal(ticket, { body, compressed, count, envelopeId, createdMs }) };
   }
 
   usage(): TicketUsage[] {
@@ -130,7 +133,13 @@ class TicketSealer implements Sealer {
   #stateOf(topicId: string): TopicState {
     const known = this.#topics.get(topicId);
     if (known) return known;
-    const state = { held: undefined, asking: undefined, lastSealMs: 0, hasFailed: false };
+    const state = {
+      held: undefined,
+      asking: undefined,
+      lastSealMs: 0,
+      hasFailed: false,
+      compression: new Compression(),
+    };
     this.#topics.set(topicId, state);
     return state;
   }

@@ -62,7 +62,7 @@ export async function buildVectors(enc: Buffer, exportSecret: Buffer): Promise<V
     enc,
     exportSecret,
   };
-  const sealed = seal(ticket, { body, count: 3, compress: false, envelopeId, createdMs: 1_700_000_000_123 });
+  const sealed = seal(ticket, { body, count: 3, envelopeId, createdMs: 1_700_000_000_123 });
   const manifest = signManifest(manifestOf(), terminal.sign);
   const receipt = signReceipt(receiptOf(), terminal.sign);
   const sets = { received: RangeSet.of(9, [[20, 40]]), lost: RangeSet.of(0, [[12, 14]]) };

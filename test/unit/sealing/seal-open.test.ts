@@ -12,6 +12,7 @@ import {
   sealedParts,
 } from '../../../src/envelope/index.ts';
 import { importPrivateKey, receiveSecret } from '../../../src/keys/index.ts';
+import { Compression, compressBody } from '../../../src/sealing/compression.ts';
 import { openBody, verifyCertificate, verifySealed } from '../../../src/sealing/open.ts';
 import { bodyKey, digestOf, fixedNonce, type SealTicket, seal, ticketInfo } from '../../../src/sealing/seal.ts';
 import {
@@ -32,7 +33,7 @@ const other = await ticketKit('two', service);
 const body = encodeBody('trade', messagesOf(3));
 
 function sealed(ticket: SealTicket = kit.ticket, overrides: Partial<Parameters<typeof seal>[1]> = {}): Buffer {
-  return seal(ticket, { body, count: 3, compress: false, envelopeId, createdMs: 1_700_000_000_123, ...overrides });
+  return seal(ticket, { body, count: 3, envelopeId, createdMs: 1_700_000_000_123, ...overrides });
 }
 
 async function secretOf({ opening, ticket }: TicketKit): Promise<Buffer> {
@@ -62,13 +63,27 @@ function encrypt(key: Uint8Array, header: Uint8Array, plaintext: Uint8Array): Bu
 describe('an envelope', () => {
   test.each([false, true])('opens to the body that was sealed (compress: %s)', (compress) => {
     const large = encodeBody('trade', messagesOf(500, 64));
-    expect(open(sealed(kit.ticket, { body: large, count: 500, compress })).equals(large)).toBe(true);
+    expect(
+      open(
+        sealed(kit.ticket, { body: large, count: 500, compressed: compress ? compressBody(large) : undefined }),
+      ).equals(large),
+    ).toBe(true);
   });
 
   test('is compressed only when that helps', () => {
     const zeros = Buffer.alloc(10_000);
-    expect(sealed(kit.ticket, { body: zeros, compress: true }).length).toBeLessThan(1_000);
-    expect(decodeSealed(sealed(kit.ticket, { body: randomBytes(10_000), compress: true })).isCompressed).toBe(false);
+    expect(sealed(kit.ticket, { body: zeros, compressed: compressBody(zeros) }).length).toBeLessThan(1_000);
+    expect(compressBody(randomBytes(10_000))).toBeUndefined();
+  });
+
+  test('of a topic that does not shrink is tried less and less, and again as soon as one does', () => {
+    const compression = new Compression();
+    const zeros = Buffer.alloc(10_000);
+    const tried = (): boolean => compression.tryOn(zeros) !== undefined;
+    expect(compression.tryOn(randomBytes(10_000))).toBeUndefined();
+    expect([tried(), tried(), tried()]).toEqual([false, true, true]);
+    for (let body = 0; body < 100; body++) compression.tryOn(randomBytes(10_000));
+    expect(Array.from({ length: 32 }, tried).filter((isTried) => isTried).length).toBeGreaterThan(0);
   });
 
   test('never repeats its ciphertext: another envelope id, another key', () => {
@@ -174,7 +189,9 @@ describe('a key', () => {
 describe('a compression bomb (K9)', () => {
   /** An envelope whose sender lies about what its body decompresses to. */
   function bomb(compressed: Buffer, claimedBytes: number): Buffer {
-    const honest = decodeSealed(sealed(kit.ticket, { body: Buffer.alloc(1_000), compress: true }));
+    const honest = decodeSealed(
+      sealed(kit.ticket, { body: Buffer.alloc(1_000), compressed: compressBody(Buffer.alloc(1_000)) }),
+    );
     const header = encodeSealedHeader({ ...honest, bodyBytes: claimedBytes });
     const { key, commitment } = bodyKey(secret, envelopeId, header);
     return signedParts(kit.ticket, header, commitment, encrypt(key, header, compressed));

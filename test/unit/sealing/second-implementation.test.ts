@@ -16,6 +16,7 @@ import {
 } from '../../../src/envelope/index.ts';
 import { deriveTerminalKeys, importPrivateKey, receiveSecret, wrapInfo, wrapTo } from '../../../src/keys/index.ts';
 import { decodeRecord, isSignedBy } from '../../../src/routing/records.ts';
+import { compressBody } from '../../../src/sealing/compression.ts';
 import { openBody, verifyCertificate, verifySealed } from '../../../src/sealing/open.ts';
 import { seal, ticketInfo } from '../../../src/sealing/seal.ts';
 import {
@@ -116,7 +117,8 @@ describe('each opens what the other made', () => {
     const { ticket, opening, service } = await ticketKit();
     const many = messagesOf(300).map((message) => ({ ...message, payload: Buffer.alloc(90, 5) }));
     const input = { body: encodeBody('trade', many), count: 300, envelopeId: newId16(), createdMs: 1 };
-    const sealed = seal(ticket, { ...input, compress });
+    const compressed = compress ? compressBody(input.body) : undefined;
+    const sealed = seal(ticket, { ...input, compressed });
     const serviceKey = service.publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
     const messages = openSealed(sealed, { ...place, serviceKey }, () => opening.openKey);
     expect(messages.map(({ seq, subject }) => [seq, subject])).toEqual(many.map(({ seq, subject }) => [seq, subject]));
