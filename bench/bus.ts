@@ -14,6 +14,12 @@ export interface BusOptions {
   dir: string;
   topics: readonly RouteOptions[];
   durability?: 'process' | 'power';
+  name?: string;
+  /** of each topic and group, bytes */
+  maxBytes?: number;
+  readyMs?: number;
+  /** of the node that its programs run in */
+  nodeOptions?: string;
 }
 
 export interface BusContender extends Contender {
@@ -23,13 +29,14 @@ export interface BusContender extends Contender {
 
 /** Both sites of the given durability class, and compression of bodies as the bus chooses it by itself. */
 export async function startBus(options: BusOptions): Promise<BusContender> {
-  const { dir } = options;
-  const lab = await labUp({ text: busFile(options), fileName: 'bench', dir, progress: say });
+  const { dir, name = 'bus' } = options;
+  const lab = await startLab(options);
   const [near, far] = [await connectApp(lab, `${customer}/source`), await connectApp(lab, `${customer}/sink`)];
   const cut = async (): Promise<void> => void (await labCut(dir, link));
   const restore = async (): Promise<void> => void (await labRestore(dir, link));
   return {
-    name: 'bus',
+    name,
+    isDeclared: true,
     lab,
     route: async ({ topic, groups = 1 }) =>
       natsRoute(
@@ -51,7 +58,22 @@ export async function startBus(options: BusOptions): Promise<BusContender> {
   };
 }
 
-function busFile({ topics, durability = 'process' }: BusOptions): string {
+/** The lab's programs take the environment of this process. */
+async function startLab(options: BusOptions): Promise<LabInfo> {
+  const { dir, nodeOptions, readyMs } = options;
+  const before = process.env.NODE_OPTIONS;
+  if (nodeOptions !== undefined) process.env.NODE_OPTIONS = nodeOptions;
+  try {
+    const patience = readyMs === undefined ? {} : { readyMs };
+    return await labUp({ text: busFile(options), fileName: 'bench', dir, progress: say, ...patience });
+  } finally {
+    if (before === undefined) delete process.env.NODE_OPTIONS;
+    else process.env.NODE_OPTIONS = before;
+  }
+}
+
+function busFile({ topics, durability = 'process', maxBytes }: BusOptions): string {
+  const room = maxBytes === undefined ? {} : { maxBytes };
   const names = topics.map(({ topic }) => topic);
   return JSON.stringify({
     sites: [
@@ -65,7 +87,8 @@ function busFile({ topics, durability = 'process' }: BusOptions): string {
         links: [{ between: ['near', 'far'] }],
         topics: topics.map(({ topic: name, groups = 1 }) => ({
           name,
-          groups: groupNames.slice(0, groups).map((group) => ({ name: group, terminals: ['far'] })),
+          ...room,
+          groups: groupNames.slice(0, groups).map((group) => ({ name: group, terminals: ['far'], ...room })),
         })),
         apps: [
           { name: 'source', terminal: 'near', publish: names },

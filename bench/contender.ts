@@ -29,6 +29,8 @@ export interface Route {
 
 export interface Contender {
   name: string;
+  /** its topics are declared beforehand and stay; the others make one for each route */
+  isDeclared?: boolean;
   route(options: RouteOptions): Promise<Route>;
   /** of the link; an empty shape takes it away */
   shape(shape: ShapeOptions): Promise<void>;

@@ -44,6 +44,11 @@ export class Bench {
     return this.contender('bus', () => startBus({ dir: join(this.dir, 'bus'), topics }));
   }
 
+  /** The same bus once more, in a node with these options. */
+  busWith(name: string, nodeOptions: string): Promise<BusContender> {
+    return this.contender(name, () => startBus({ dir: join(this.dir, name), topics, name, nodeOptions }));
+  }
+
   native(): Promise<NativeContender> {
     return this.contender('native', () => startNative({ dir: join(this.dir, 'native') }));
   }
@@ -91,7 +96,7 @@ export class Bench {
     const results: Measurement[][] = runs.map(() => []);
     for (let round = 1; round <= rounds; round++) {
       for (const [at, { contender, load, conditions }] of runs.entries()) {
-        const topic = contender.name === 'bus' ? conditions.topic : this.#fresh(conditions.topic);
+        const topic = contender.isDeclared === true ? conditions.topic : this.#fresh(conditions.topic);
         const measured = await measure(contender, load, { ...conditions, topic });
         results[at]?.push(measured);
         say(`${conditions.topic}, round ${round}: ${contender.name} ${told(measured)}`);

@@ -32,11 +32,11 @@ export const brokersPart: Part = {
 };
 
 async function freeRows(bench: Bench, peers: readonly Peer[]): Promise<Row[]> {
-  const load = randomLoad(bytes, bench.isQuick ? 20_000 : 100_000);
+  const load = randomLoad(bytes, bench.isQuick ? 20_000 : 80_000);
   const bus = { contender: await bench.bus(), load, conditions: { topic: 'medium' } };
   const present = peers.flatMap(({ contender }) => (contender === undefined ? [] : [contender]));
   const runs = [bus, ...present.map((contender) => ({ ...bus, contender }))];
-  const [mine = [], ...others] = await bench.inTurns(bench.isQuick ? 1 : 3, runs);
+  const [mine = [], ...others] = await bench.inTurns(bench.isQuick ? 1 : 2, runs);
   return peers.map((peer) => {
     const draft = draftOf(peer, `one hop, free link, ${bytes} B`, 'msg/s', peer.target);
     const theirs = peer.contender && others[present.indexOf(peer.contender)];

@@ -18,6 +18,7 @@ const everyMs = 20;
 const patienceMs = 90_000;
 /** what was on its way when the link was cut has landed after this long */
 const settleMs = 300;
+const flaps = 2;
 
 /** A trickle over one contender's link, and when it arrived. */
 class Trickle {
@@ -94,7 +95,7 @@ export const cutsPart: Part = {
   run: async (bench) => {
     const contenders = [await bench.bus(), await bench.native(), ...(await bench.brokers())];
     const trickles = await Promise.all(contenders.map((each, at) => Trickle.start(each, at === 0 ? 'cut' : 'cut-1')));
-    const cuts = bench.isQuick ? [2, 20] : [2, 2, 2, 20, 20, 60];
+    const cuts = bench.isQuick ? [2, 20] : [2, 2, 2, 20, 60];
     const byLength = new Map<number, Returned[][]>();
     for (const seconds of cuts) {
       const known = byLength.get(seconds) ?? [];
@@ -124,10 +125,10 @@ async function cutOnce(trickle: Trickle, seconds: number): Promise<Returned> {
   return { firstMs };
 }
 
-/** Three cuts of 2 s, one every 20 s. */
+/** Cuts of 2 s, one every 20 s. */
 async function flapping(trickles: readonly Trickle[]): Promise<Row[]> {
   for (const trickle of trickles) trickle.maxGapMs = 0;
-  for (let cut = 1; cut <= 3; cut++) {
+  for (let cut = 1; cut <= flaps; cut++) {
     await Promise.all(trickles.map(({ contender }) => contender.cut()));
     await delay(2_000);
     await Promise.all(trickles.map(({ contender }) => contender.restore()));

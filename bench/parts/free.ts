@@ -18,7 +18,7 @@ const sizes: Size[] = [
   { topic: 'medium', bytes: 1_024, count: 40_000, atLeast: 1 },
   { topic: 'large', bytes: 16_384, count: 6_000, atLeast: 1 },
 ];
-const fullFactor = 4;
+const fullFactor = 3;
 
 export const freePart: Part = {
   name: 'free',

@@ -56,7 +56,7 @@ function sinks(lab: LabInfo): Promise<NatsConnection[]> {
 }
 
 async function latencyRows(bench: Bench, near: NatsConnection, far: readonly NatsConnection[]): Promise<Row[]> {
-  const rounds = bench.isQuick ? 1 : 3;
+  const rounds = bench.isQuick ? 1 : 2;
   const runs: Latency[][] = far.map(() => []);
   for (let round = 1; round <= rounds; round++) {
     for (const [hops, sink] of far.entries()) {
@@ -126,7 +126,7 @@ async function throughputRows(
   near: NatsConnection,
   far: readonly NatsConnection[],
 ): Promise<Row[]> {
-  const load = randomLoad(messageBytes, bench.isQuick ? 20_000 : 100_000);
+  const load = randomLoad(messageBytes, bench.isQuick ? 20_000 : 60_000);
   const runs: Record<number, Measurement[]> = { 1: [], [maxHops]: [] };
   for (let round = 1; round <= (bench.isQuick ? 1 : 2); round++) {
     for (const hops of [1, maxHops]) {

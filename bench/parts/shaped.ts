@@ -30,6 +30,7 @@ async function overLine(
   counts: Counts,
   isJudged: boolean,
 ): Promise<Row[]> {
+  const rounds = bench.isQuick || !isJudged ? 1 : 2;
   const contenders = { bus: await bench.bus(), native: await bench.native(), packed: await bench.nativePacked() };
   const run = (contender: Contender, count: number) => ({
     contender,
@@ -41,7 +42,7 @@ async function overLine(
     run(contenders.native, counts.native),
     run(contenders.packed, counts.packed),
   ];
-  const [mine = [], plain = [], packed = []] = await bench.inTurns(bench.isQuick ? 1 : 2, runs);
+  const [mine = [], plain = [], packed = []] = await bench.inTurns(rounds, runs);
   const rowOf = (peer: Contender, theirs: typeof mine, atLeast: number): Row => {
     const target: Target | null = isJudged ? { of: 'ratio', is: 'atLeast', limit: atLeast } : null;
     const draft = { work: `one hop, ${line}, ${bench.feed.name}`, unit: 'Mbit/s of payload', peer: peer.name, target };
