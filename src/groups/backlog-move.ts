@@ -254,11 +254,8 @@ export class BacklogMove {
       }
     }
     await this.#untilReleased(last);
-    await deleteBacklog(
-      nc,
-      stream,
-      messages.map(({ seq }) => seq),
-    );
+    const seqs = messages.map(({ seq }) => seq);
+    await deleteBacklog(nc, stream, seqs);
     return true;
   }
 
@@ -326,9 +323,25 @@ export class BacklogMove {
     });
   }
 
+  /**
+   * Sets the durable behind what has moved. nats-server 2.15.1, killed, may bring back the last message of one of its blocks
+   * although it confirmed the deletion, and would hand it out as one that was never delivered.
+   */
+  async #passOver(): Promise<void> {
+    const { jsm, stream, durable } = this.#options;
+    if (!this.#isSettled) return; // what is with a consumer keeps its place
+    const { state } = await natsCall(`stream ${stream}`, () => jsm.streams.info(stream));
+    const [left] = await this.#read(1, state.last_seq, 1);
+    const next = left?.seq ?? state.last_seq + 1;
+    const { delivered } = await this.#info();
+    if (delivered.stream_seq + 1 >= next) return;
+    await natsCall(`place of ${durable} in ${stream}`, () => jsm.consumers.reset(stream, durable, next));
+  }
+
   /** Lets consumers here have what is left. */
   async #end(): Promise<void> {
     const { jsm, stream, durable, log } = this.#options;
+    await this.#passOver();
     await natsCall(`resume ${stream}`, () => jsm.consumers.resume(stream, durable));
     await this.#save(null);
     this.#fencedAtMs = undefined;

@@ -319,6 +319,7 @@ export async function publishSome(
   subject: string,
   count: number,
   ledger: Ledger,
+  bytes = 100,
 ): Promise<void> {
   const nc = await lab.connect(app);
   const js = jetstream(nc);
@@ -328,7 +329,7 @@ export async function publishSome(
       const id = `${run}-${n}`;
       const head = headers();
       head.set('Test-Id', id);
-      await js.publish(subject, payloadOf(id, 100), { headers: head });
+      await js.publish(subject, payloadOf(id, bytes), { headers: head });
       ledger.acked.add(id);
     }),
   );

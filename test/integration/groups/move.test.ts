@@ -112,6 +112,26 @@ test('a move killed at any point is finished by the next life, once', { timeout:
   expect(ledger.verdict()).toEqual({ lost: [], doubled: [], changed: [] });
 });
 
+test('what has moved stays away when nats-server is killed afterwards', { timeout: 120_000 }, async () => {
+  const ledger = new Ledger();
+  // a marker in the first of the stream's blocks, and more than two blocks of 8 MB behind it
+  await publishSome(lab(), 'acme/feeder', 'job.far', 1, ledger);
+  for (let part = 0; part < 13; part++) await publishSome(lab(), 'acme/nearby', 'job.near', 100, ledger, 16 * 1024);
+  await drain(true);
+  await until('nothing is left at east', async () => (await waiting('east')) === 0, 60_000);
+  await drain(false);
+  await until('consumers at east go on', async () => !(await isPaused('east')), 15_000);
+  await labKill(lab().dir, 'east', 'server');
+  await labStart(lab().dir, 'east', 'server');
+  const west = keep(await startConsumer(lab(), 'acme/west-worker', 'job@work', ledger));
+  expect(await ledger.settle()).toEqual({ lost: [], doubled: [], changed: [] });
+  const east = keep(await startConsumer(lab(), 'acme/east-worker', 'job@work', ledger));
+  await publishSome(lab(), 'acme/nearby', 'job.next', 1, ledger);
+  expect(await ledger.settle()).toEqual({ lost: [], doubled: [], changed: [] });
+  await Promise.all([west.stop(), east.stop()]);
+  expect(ledger.verdict()).toEqual({ lost: [], doubled: [], changed: [] });
+});
+
 async function call<M extends MethodName>(method: M, request: RequestOf<M>): Promise<ResponseOf<M>> {
   return withControl({ dir: lab().dir }, (control) => control.call(method, request));
 }
