@@ -7,11 +7,12 @@
  * The table goes to stdout, talk to stderr. Exit code 1 when the bus lost, doubled or changed a message; what a peer got wrong
  * and a missed target are told and fail nothing. With --compare it is 1 when a ratio fell by more than 15 % against that run.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runProgram, say } from '../demo/program.ts';
 import { BusError } from '../src/errors.ts';
+import { labDown } from '../src/lab/index.ts';
 import { fallsAgainst } from './compare.ts';
 import { readFeed } from './loads.ts';
 import { describeMachine } from './machine.ts';
@@ -58,6 +59,7 @@ async function main(values: Values): Promise<number> {
   const dir = await mkdtemp(join(tmpdir(), 'mbus-bench-'));
   const bench = new Bench({ dir, isQuick: values.quick, feed: await readFeed(values.feed) });
   const rows: Row[] = [];
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void abandon(bench));
   try {
     for (const part of chosen) rows.push(...(await runPart(part, bench)));
   } finally {
@@ -72,6 +74,17 @@ async function main(values: Values): Promise<number> {
   const document = { ok, falls, quick: values.quick, seconds, machine, rows };
   process.stdout.write(values.json ? `${JSON.stringify(document)}\n` : `${renderRows(rows)}\n${seconds} s\n`);
   return ok ? 0 : 1;
+}
+
+/** Stopped from outside: nothing that was started stays. */
+async function abandon(bench: Bench): Promise<void> {
+  say('stopping');
+  await bench.stop();
+  for (const name of await readdir(bench.dir)) {
+    await labDown(join(bench.dir, name), { keep: false }).catch(() => undefined);
+  }
+  await rm(bench.dir, { recursive: true, force: true });
+  process.exit(130);
 }
 
 async function runPart(part: Part, bench: Bench): Promise<Row[]> {

@@ -32,7 +32,7 @@ export const brokersPart: Part = {
 };
 
 async function freeRows(bench: Bench, peers: readonly Peer[]): Promise<Row[]> {
-  const load = randomLoad(bytes, bench.isQuick ? 20_000 : 80_000);
+  const load = randomLoad(bytes, bench.isQuick ? 10_000 : 80_000);
   const bus = { contender: await bench.bus(), load, conditions: { topic: 'medium' } };
   const present = peers.flatMap(({ contender }) => (contender === undefined ? [] : [contender]));
   const runs = [bus, ...present.map((contender) => ({ ...bus, contender }))];
@@ -50,8 +50,8 @@ async function lineRows(bench: Bench, peers: readonly Peer[]): Promise<Row[]> {
   const conditions = { topic: 'feed', shape: line };
   const present = peers.flatMap(({ contender }) => (contender === undefined ? [] : [contender]));
   const runs = [
-    { contender: await bench.bus(), load: bench.feed.load(bench.isQuick ? 120_000 : 400_000), conditions },
-    ...present.map((contender) => ({ contender, load: bench.feed.load(bench.isQuick ? 20_000 : 60_000), conditions })),
+    { contender: await bench.bus(), load: bench.feed.load(bench.isQuick ? 80_000 : 400_000), conditions },
+    ...present.map((contender) => ({ contender, load: bench.feed.load(bench.isQuick ? 10_000 : 60_000), conditions })),
   ];
   const [mine = [], ...others] = await bench.inTurns(bench.isQuick ? 1 : 2, runs);
   return peers.map((peer) => {

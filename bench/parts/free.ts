@@ -14,11 +14,11 @@ interface Size {
 }
 
 const sizes: Size[] = [
-  { topic: 'small', bytes: 128, count: 60_000, atLeast: 0.8 },
-  { topic: 'medium', bytes: 1_024, count: 40_000, atLeast: 1 },
-  { topic: 'large', bytes: 16_384, count: 6_000, atLeast: 1 },
+  { topic: 'small', bytes: 128, count: 40_000, atLeast: 0.8 },
+  { topic: 'medium', bytes: 1_024, count: 25_000, atLeast: 1 },
+  { topic: 'large', bytes: 16_384, count: 4_000, atLeast: 1 },
 ];
-const fullFactor = 3;
+const fullFactor = 5;
 
 export const freePart: Part = {
   name: 'free',

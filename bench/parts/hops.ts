@@ -60,7 +60,7 @@ async function latencyRows(bench: Bench, near: NatsConnection, far: readonly Nat
   const runs: Latency[][] = far.map(() => []);
   for (let round = 1; round <= rounds; round++) {
     for (const [hops, sink] of far.entries()) {
-      const latency = await trickle(near, sink, `hop${hops}`, bench.isQuick ? 2_000 : 5_000);
+      const latency = await trickle(near, sink, `hop${hops}`, bench.isQuick ? 1_000 : 5_000);
       runs[hops]?.push(latency);
       say(`latency over ${hops} hops: p50 ${latency.p50.toFixed(1)} ms, p99 ${latency.p99.toFixed(1)} ms`);
     }
@@ -126,7 +126,7 @@ async function throughputRows(
   near: NatsConnection,
   far: readonly NatsConnection[],
 ): Promise<Row[]> {
-  const load = randomLoad(messageBytes, bench.isQuick ? 20_000 : 60_000);
+  const load = randomLoad(messageBytes, bench.isQuick ? 10_000 : 60_000);
   const runs: Record<number, Measurement[]> = { 1: [], [maxHops]: [] };
   for (let round = 1; round <= (bench.isQuick ? 1 : 2); round++) {
     for (const hops of [1, maxHops]) {

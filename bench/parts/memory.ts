@@ -10,7 +10,7 @@ import type { Bench, Part } from '../part.ts';
 import { type Row, row } from '../rows.ts';
 
 const sites = ['near', 'far'];
-const restMs = 10_000;
+const restMs = 5_000;
 const pollMs = 250;
 const messageBytes = 128;
 const spare = 8 * 1024 ** 3;
@@ -22,7 +22,7 @@ interface MemoryWork {
 
 export const memoryPart: Part = {
   name: 'memory',
-  run: (bench) => memoryRows(bench, { topics: 100, backlog: bench.isQuick ? 40_000 : 300_000 }),
+  run: (bench) => memoryRows(bench, { topics: 100, backlog: bench.isQuick ? 20_000 : 300_000 }),
 };
 
 /** 1,000 flows and ten million messages take their time. */

@@ -11,7 +11,7 @@ export const sealingPart: Part = {
   name: 'sealing',
   run: async (bench) => {
     const [sealed, unsealed] = [await bench.bus(), await bench.busWith('unsealed', `--import ${program}`)];
-    const load = randomLoad(bytes, bench.isQuick ? 30_000 : 100_000);
+    const load = randomLoad(bytes, bench.isQuick ? 20_000 : 100_000);
     const runs = [sealed, unsealed].map((contender) => ({ contender, load, conditions: { topic: 'medium' } }));
     const [mine = [], theirs = []] = await bench.inTurns(bench.isQuick ? 1 : 3, runs);
     await bench.release('unsealed');

@@ -13,7 +13,7 @@ interface Counts {
 const broad = { delayMs: 50, mbit: 20 };
 const narrow = { delayMs: 150, mbit: 2 };
 const full: Counts = { bus: 400_000, native: 50_000, packed: 150_000 };
-const quick: Counts = { bus: 120_000, native: 20_000, packed: 60_000 };
+const quick: Counts = { bus: 80_000, native: 10_000, packed: 20_000 };
 
 export const shapedPart: Part = {
   name: 'shaped',
