@@ -45,6 +45,7 @@ export class ControlSteps {
         const isHere = !isBusError(error, 'E_CONTROL_AWAY');
         const code = error instanceof BusError ? error.code : 'E_INTERNAL';
         if (isHere) this.#failures.set(name, { code, text: errorText(error) });
+        else this.#failures.delete(name);
         this.#seen(isHere, errorText(error));
       }
     });
