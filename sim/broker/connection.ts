@@ -10,6 +10,7 @@ import type { Random } from '../random.ts';
 import { labelOf, type Process, type Scheduler } from '../scheduler.ts';
 import type { Account, Broker } from './broker.ts';
 import { Channel } from './channel.ts';
+import { packetsOf } from './raw.ts';
 import type { Packet } from './stream.ts';
 
 export interface ConnectionOptions {
@@ -63,6 +64,7 @@ export class SimConnection {
   readonly options = { inboxPrefix: '_INBOX' };
   readonly features = { get: () => ({ min: '2.15.1', ok: true }) };
   readonly info = { server_id: 'sim', max_payload: 8 * 1024 * 1024, headers: true };
+  readonly protocol = { sendCommand: (bytes: Uint8Array) => this.#sendRaw(bytes) };
   readonly #options: ConnectionOptions;
   readonly #inbox: string;
   readonly #subscriptions = new Map<number, Subscription>();
@@ -213,6 +215,10 @@ export class SimConnection {
       for (const item of unsent) if (item.kind === 'publish') this.#send(item);
       for (const note of this.#statuses) note({ type: 'reconnect' });
     });
+  }
+
+  #sendRaw(bytes: Uint8Array): void {
+    for (const packet of packetsOf(bytes)) this.#send({ kind: 'publish', packet });
   }
 
   #send(item: Upward): void {
