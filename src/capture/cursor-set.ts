@@ -54,6 +54,7 @@ export class CursorSet {
   #isStepQueued = false;
   #isClosed = false;
   #isStarted = false;
+  #readUpTo = 0;
   /** writes of a durable's metadata: an older account of the duties must not come after a newer one */
   readonly #inTurn = inTurnsOf<Cursor>();
   readonly #rendezvous: Rendezvous;
@@ -128,9 +129,9 @@ export class CursorSet {
     for (const cursor of this.#cursors.values()) cursor.receive(groupId, terminalId, received);
   }
 
-  /** Nothing above this is under way from any of its cursors. */
-  get sentUpTo(): number {
-    return Math.max(0, ...[...this.#cursors.values()].map((cursor) => cursor.sentUpTo));
+  /** No cursor of this life has read beyond this, also none that is gone. */
+  get readUpTo(): number {
+    return this.#readUpTo;
   }
 
   /** Stops for good, and stores that no destination is known to have had anything. */
@@ -213,6 +214,9 @@ export class CursorSet {
             sentUpTo: Math.max(sentUpTo, cursor.reservedUpTo),
           }),
         ),
+      noteRead: (seq) => {
+        this.#readUpTo = Math.max(this.#readUpTo, seq);
+      },
       onTrouble: () => this.#queueStep(),
       floorOf: (groupId) => this.progress(groupId).floor,
       noteUnsent: (groupIds, last) => this.#noteUnsent(cursor, groupIds, last),

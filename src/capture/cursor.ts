@@ -48,6 +48,7 @@ export interface CursorOptions {
   /** resolves once it is stored that the groups' terminals were never sent what ends here */
   noteUnsent: (groupIds: readonly string[], last: number) => Promise<void>;
   /** stores how far this cursor may have sent: before it sends further, and before that knowledge is lost */
+  noteRead: (seq: number) => void;
   saveSent: (sentUpTo: number) => Promise<void>;
   /** it stopped reading, or a duty ended: the owner may want to move duties */
   onTrouble: () => void;
@@ -320,6 +321,7 @@ export class Cursor {
     if (lastTaken === undefined && !isAtBoundary) return false;
     const last = lastTaken === undefined || isAtBoundary ? boundary : lastTaken.seq;
     this.#readPosition = last;
+    this.#options.noteRead(last);
     const owed = this.#duties.filter((duty) => isDue(duty, first, last) && !this.#done.covers(duty, { first, last }));
     const entry: InFlight = {
       first,

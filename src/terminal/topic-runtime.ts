@@ -115,7 +115,7 @@ export class TopicRuntime {
     const { groupId, terminalId, status, received, reason } = receipt;
     if (status === 'gone') this.#cursors?.gone(groupId, terminalId, reason);
     if (status !== 'stored') return;
-    this.#reach?.extend(this.#cursors?.sentUpTo ?? 0);
+    this.#reach?.extend(this.#cursors?.readUpTo ?? 0);
     // once in a life: a destination that tells tales does not make everything be sent again and again
     if (this.#hasBegunAnew || this.#reach?.isExceededBy(received) !== true) {
       this.#cursors?.receive(groupId, terminalId, received);
@@ -160,7 +160,7 @@ export class TopicRuntime {
 
   async #compareDisk(): Promise<void> {
     const info = await findCaptureStream(this.#options.jsm, this.#topic);
-    const sent = this.#cursors?.sentUpTo ?? 0;
+    const sent = this.#cursors?.readUpTo ?? 0;
     if (info === null || this.#isRolledBack || info.state.last_seq >= sent) return;
     this.#foundRolledBack(`it ends at ${info.state.last_seq}, and up to ${sent} had been sent from it`);
   }
