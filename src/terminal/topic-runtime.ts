@@ -35,6 +35,7 @@ import {
 } from '../delivery/index.ts';
 import type { Flow, Receipt } from '../envelope/index.ts';
 import type { Logger } from '../log.ts';
+import { isClustered } from '../nats/index.ts';
 import type { Routes } from '../routing/index.ts';
 import { inTurns } from '../turns.ts';
 import type { Names } from './names.ts';
@@ -55,6 +56,7 @@ export class TopicRuntime {
   #topic: SnapshotTopic;
   #capture: CaptureStream | null = null;
   #cursors: CursorSet | undefined;
+  /** none where three servers keep the stream: one that leads anew is behind for a moment, and one old disk decides nothing */
   #reach: Reach | undefined;
   /** groups that live here */
   #local: SnapshotGroup[] = [];
@@ -159,6 +161,7 @@ export class TopicRuntime {
   }
 
   async #compareDisk(): Promise<void> {
+    if (this.#reach === undefined) return;
     const info = await findCaptureStream(this.#options.jsm, this.#topic);
     const sent = this.#cursors?.readUpTo ?? 0;
     if (info === null || this.#isRolledBack || info.state.last_seq >= sent) return;
@@ -262,7 +265,7 @@ export class TopicRuntime {
       if (group?.onTerminalLoss !== 'reassign') return false;
       return (routes.lostForMs(id) ?? 0) >= group.reassignAfterMs;
     };
-    this.#reach = new Reach(stream.info.state.last_seq);
+    this.#reach = isClustered(nc) ? undefined : new Reach(stream.info.state.last_seq);
     const cursors = new CursorSet({ nc, jsm, stream, shipper, largestMessageBytes, choose, isLost, clock, log });
     await cursors.open();
     this.#cursors = cursors;
