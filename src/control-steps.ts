@@ -43,12 +43,22 @@ export class ControlSteps {
         this.#seen(true, '');
       } catch (error) {
         const isHere = !isBusError(error, 'E_CONTROL_AWAY');
-        const code = error instanceof BusError ? error.code : 'E_INTERNAL';
-        if (isHere) this.#failures.set(name, { code, text: errorText(error) });
+        if (isHere) this.#keep(name, error);
         else this.#failures.delete(name);
         this.#seen(isHere, errorText(error));
       }
     });
+  }
+
+  /** A part of a step that needs no control plane: what it runs into is a problem until it works, and stops nothing else. */
+  async attempt(name: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#failures.delete(name);
+    } catch (error) {
+      this.#keep(name, error);
+      this.#log.warn({ event: 'sidecar.part-failed', part: name, err: error }, 'a part of the last step did not work');
+    }
   }
 
   /** The same after `delayMs`; what comes meanwhile under the name comes along, so a link that flaps makes few reports. */
@@ -64,6 +74,11 @@ export class ControlSteps {
   /** Resolves when all that is queued has ended. */
   idle(): Promise<void> {
     return this.#inTurn(async () => undefined);
+  }
+
+  #keep(name: string, error: unknown): void {
+    const code = error instanceof BusError ? error.code : 'E_INTERNAL';
+    this.#failures.set(name, { code, text: errorText(error) });
   }
 
   #seen(isHere: boolean, text: string): void {

@@ -7,12 +7,12 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { createControlClient, readSnapshot } from './api/index.ts';
-import type { LetterTask } from './api/letters.ts';
-import type { ControlClient, TraceQuestion } from './api/methods.ts';
+import type { ControlClient } from './api/methods.ts';
 import type { SiteReport } from './api/site-report.ts';
 import type { Snapshot } from './api/snapshot.ts';
 import { systemClock } from './clock.ts';
 import { ControlSteps } from './control-steps.ts';
+import { answerTraces, doLetterTasks } from './errands.ts';
 import { BusError } from './errors.ts';
 import { lastingProblems } from './lasting-problems.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -32,14 +32,12 @@ import {
 import { statusOfSite } from './status/index.ts';
 import {
   createTerminalMetrics,
-  doLetterTask,
   keepRegistered,
   linksDownOf,
   notReadyOf,
   reportTerminal,
   showGroups,
   type TerminalMetrics,
-  traceAt,
 } from './terminal/index.ts';
 import { Terminals } from './terminals.ts';
 import { programVersion } from './version.ts';
@@ -68,13 +66,13 @@ export interface RunningSidecar {
 
 const pollMs = 5_000;
 const reportMs = 3_000;
-const traceAgainMs = 500;
+const askedAgainMs = 500;
 /** a change of a link is reported after this time, together with what else changes meanwhile */
 const urgentMs = 100;
-const maxHops = 256;
 /** keeps a report below the largest message of a server */
 const maxRoutes = 1_500;
 const maxSealedTickets = 2_000;
+
 /** Resolves when the site's server is reached and the daemon works, or stands by; E_SITE_DIR E_SIDECAR_RUNNING E_NATS_SERVER_… */
 export async function startSidecar(options: SidecarOptions): Promise<RunningSidecar> {
   const { log } = options;
@@ -252,9 +250,7 @@ class Sidecar {
     const answer = await this.#needControl()
       .call('snapshot.get', { have })
       .catch(async (error: unknown) => {
-        await this.#applyUnfinished().catch((err: unknown) => {
-          this.#log.warn({ event: 'snapshot.unfinished', err }, 'the last configuration is not applied in full yet');
-        });
+        await this.#steps.attempt('apply', () => this.#applyUnfinished());
         throw error;
       });
     if (answer.snapshot !== null && answer.signature !== null) {
@@ -262,9 +258,9 @@ class Sidecar {
       const snapshot = readSnapshot(signed, this.#dir.file.control.signKey);
       if (snapshot.site.id !== this.#dir.file.siteId || snapshot.version < (this.#snapshot?.version ?? 0)) return;
       await this.#dir.storeSnapshot(signed);
-      await this.#apply(snapshot);
+      await this.#steps.attempt('apply', () => this.#apply(snapshot));
     } else {
-      await this.#applyUnfinished();
+      await this.#steps.attempt('apply', () => this.#applyUnfinished());
     }
   }
 
@@ -338,32 +334,11 @@ class Sidecar {
     this.#lastReport = report;
     this.#reportedAtMs = systemClock.monotonicMs();
     const { version, traces, letterTasks } = await this.#needControl().call('site.report', report);
-    await this.#answerTraces(traces);
-    await this.#doLetterTasks(letterTasks);
+    await answerTraces(this.#needControl(), this.#terminals, traces);
+    await doLetterTasks(this.#needControl(), this.#terminals, letterTasks);
+    // what is under way, and what was changed, is told again soon
+    if (traces.length > 0 || letterTasks.length > 0) this.#queueReportIn(askedAgainMs);
     if (isNews && version !== this.#snapshot.version) this.#sync();
-  }
-
-  async #answerTraces(questions: readonly TraceQuestion[]): Promise<void> {
-    for (const question of questions) {
-      const { traceId, terminalId } = question;
-      const terminal = this.#terminals.byId(terminalId);
-      if (terminal === undefined) continue;
-      const hops = (await traceAt(terminal, question)).slice(0, maxHops);
-      await this.#needControl().call('site.trace', { traceId, terminalId, hops });
-    }
-    // what is under way now is asked for again soon
-    if (questions.length > 0) this.#queueReportIn(traceAgainMs);
-  }
-
-  async #doLetterTasks(tasks: readonly LetterTask[]): Promise<void> {
-    for (const task of tasks) {
-      const terminal = this.#terminals.byId(task.terminalId);
-      if (terminal?.letters === undefined) continue;
-      const answer = await doLetterTask(terminal.letters, task);
-      await this.#needControl().call('letters.answer', { taskId: task.taskId, answer });
-    }
-    // what it changed shows at once
-    if (tasks.length > 0) this.#queueReportIn(traceAgainMs);
   }
 
   #problems(): { code: string; text: string }[] {
