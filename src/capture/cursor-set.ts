@@ -14,7 +14,7 @@ import type { Logger } from '../log.ts';
 import { inTurns, inTurnsOf } from '../turns.ts';
 import type { CaptureStream } from './capture-stream.ts';
 import { Cursor, type CursorOptions } from './cursor.ts';
-import type { Duty } from './duty.ts';
+import { type Duty, firstTerminalOf } from './duty.ts';
 import { type GroupProgress, progressOf } from './group-progress.ts';
 import { Rendezvous } from './rendezvous.ts';
 import type { Shipper } from './shipper.ts';
@@ -26,6 +26,7 @@ import {
   saveCursor,
   settleDoubles,
 } from './stored-cursors.ts';
+import { Strays } from './strays.ts';
 
 export interface RemoteGroup {
   groupId: string;
@@ -58,9 +59,11 @@ export class CursorSet {
   /** writes of a durable's metadata: an older account of the duties must not come after a newer one */
   readonly #inTurn = inTurnsOf<Cursor>();
   readonly #rendezvous: Rendezvous;
+  readonly #strays: Strays;
 
   constructor(options: CursorSetOptions) {
     this.#options = options;
+    this.#strays = new Strays(options.jsm, options.stream.name, options.clock);
     this.#rendezvous = new Rendezvous(options.clock);
   }
 
@@ -93,6 +96,7 @@ export class CursorSet {
    */
   reconcile(groups: RemoteGroup[], isGroup: (groupId: string) => boolean): Promise<void> {
     return this.#exclusively(async () => {
+      await this.#strays.remove((durable) => this.#cursors.has(durable));
       await this.#dropGroups(groups, isGroup);
       await this.#addGroups(groups);
     });
@@ -175,10 +179,11 @@ export class CursorSet {
     this.#isStepQueued = true;
     const step = this.#exclusively(async () => {
       this.#isStepQueued = false;
+      await this.#strays.remove((durable) => this.#cursors.has(durable));
       await this.#removeFinished();
       await this.#reassign();
       await this.#giveUpLost();
-      await this.#splitOff('no path', unreachableTogether);
+      await this.#splitOff('no path', (cursor) => firstTerminalOf(cursor.unreachable()));
       await this.#splitOff('slow', (cursor) => cursor.slowDuties());
       await this.#merge();
     });
@@ -244,7 +249,7 @@ export class CursorSet {
   async #remove(cursor: Cursor): Promise<void> {
     cursor.close();
     this.#cursors.delete(cursor.durable);
-    await deleteCursor(this.#options.jsm, this.#options.stream.name, cursor.durable);
+    await this.#strays.watch(deleteCursor(this.#options.jsm, this.#options.stream.name, cursor.durable));
   }
 
   async #dropGroups(groups: readonly RemoteGroup[], isGroup: (groupId: string) => boolean): Promise<void> {
@@ -274,7 +279,8 @@ export class CursorSet {
         return terminalId === null ? [] : [{ groupId, terminalId, from: from ?? 1, until: null, since: from ?? 0 }];
       });
       if (duties.length === 0) continue;
-      const { floor, ...stored } = await createCursor(jsm, stream.name, { duties, sentUpTo: 0 }, from);
+      const creating = createCursor(jsm, stream.name, { duties, sentUpTo: 0 }, from);
+      const { floor, ...stored } = await this.#strays.watch(creating);
       const cursor = this.#add(stored);
       const since = floor + 1;
       const begun = duties.map((duty) => ({ ...duty, since }));
@@ -342,7 +348,8 @@ export class CursorSet {
     const { jsm, stream } = this.#options;
     const from = Math.min(...duties.map((duty) => cursor.groupFloor(duty.groupId))) + 1;
     const receipted = cursor.receipted(duties);
-    const { floor: _, ...stored } = await createCursor(jsm, stream.name, { duties, sentUpTo: cursor.sentUpTo }, from);
+    const creating = createCursor(jsm, stream.name, { duties, sentUpTo: cursor.sentUpTo }, from);
+    const { floor: _, ...stored } = await this.#strays.watch(creating);
     const branch = this.#add(stored);
     branch.setDuties(duties, receipted);
     branch.open();
@@ -390,10 +397,4 @@ export class CursorSet {
       this.#rendezvous.met();
     }
   }
-}
-
-/** One cursor per terminal that cannot be reached. */
-function unreachableTogether(cursor: Cursor): Duty[] {
-  const [first, ...others] = cursor.unreachable();
-  return first === undefined ? [] : [first, ...others.filter(({ terminalId }) => terminalId === first.terminalId)];
 }

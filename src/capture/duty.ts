@@ -26,3 +26,8 @@ export function boundaryAfter(duties: readonly Duty[], first: number): number {
   }
   return boundary;
 }
+
+/** Of some duties those to the terminal of the first: they go together. */
+export function firstTerminalOf(duties: readonly Duty[]): Duty[] {
+  return duties.filter(({ terminalId }) => terminalId === duties[0]?.terminalId);
+}

@@ -3,7 +3,7 @@
  *
  * Cursors over a real capture stream; the terminals are the test's own.
  */
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { expect, test } from 'vitest';
 import type { SnapshotTopic } from '../../../src/api/snapshot.ts';
@@ -96,8 +96,18 @@ interface Origin {
   chosen: { terminalId: string };
 }
 
-async function openOrigin(nc: NatsConnection, terminals: Terminals, chosen: string, isLost = false): Promise<Origin> {
-  const jsm = await jetstreamManager(nc);
+interface OriginOptions {
+  isLost?: boolean;
+  jsm?: JetStreamManager;
+}
+
+async function openOrigin(
+  nc: NatsConnection,
+  terminals: Terminals,
+  chosen: string,
+  { isLost = false, jsm: given }: OriginOptions = {},
+): Promise<Origin> {
+  const jsm = given ?? (await jetstreamManager(nc));
   const stream = await ensureCaptureStream(jsm, topic, { maxMessageBytes: 1_000_000 });
   const choice = { terminalId: chosen };
   const cursors = new CursorSet({
@@ -165,7 +175,7 @@ test('what a terminal that stays away may have waits, and goes elsewhere where t
   expect(terminals.sinces.filter(([terminalId]) => terminalId === west).every(([, since]) => since === 101)).toBe(true);
   waiting.cursors.close();
 
-  const givingUp = await openOrigin(nc, terminals, west, true);
+  const givingUp = await openOrigin(nc, terminals, west, { isLost: true });
   const secondTicker = setInterval(() => givingUp.cursors.tick(), 100);
   scope.onEnd(() => {
     clearInterval(secondTicker);
@@ -219,4 +229,54 @@ test('a group that is removed takes along what a terminal that stays away still 
 async function forgetDeliveries(nc: NatsConnection): Promise<void> {
   const jsm = await jetstreamManager(nc);
   for await (const { name } of jsm.consumers.list('orders')) await jsm.consumers.reset('orders', name);
+}
+
+test.each([
+  ['made', 'add'],
+  ['removed', 'delete'],
+] as const)('a cursor that was %s without an answer holds nothing back', async (_, request) => {
+  const nc = await startJetStream(scope, scope.dir());
+  const jsm = await jetstreamManager(nc);
+  const terminals = new Terminals();
+  const { cursors, chosen } = await openOrigin(nc, terminals, east, { jsm });
+  const ticker = setInterval(() => cursors.tick(), 100);
+  scope.onEnd(() => {
+    clearInterval(ticker);
+    cursors.close();
+  });
+  await publish(nc, 20);
+  await eventually('all is sent to east', () => terminals.last(east) === 20);
+  const answers = loseAnswers(jsm, request);
+  chosen.terminalId = west;
+  if (request === 'delete') {
+    await eventually('west serves, east still owes', () => cursors.size === 2);
+    cursors.receive(group, east, RangeSet.of(20));
+  }
+  await eventually('an answer is lost', () => answers.lost > 0);
+  await eventually('west serves', () => cursors.progress(group).terminalId === west);
+  await publish(nc, 5);
+  await eventually('what is new goes to west', () => terminals.last(west) === 25);
+  cursors.receive(group, east, RangeSet.of(20));
+  cursors.receive(group, west, RangeSet.of(0, [[21, 25]]));
+  await eventually('nothing is kept', async () => (await jsm.streams.info('orders')).state.messages === 0);
+  expect((await jsm.consumers.list('orders').next()).map(({ name }) => name)).toHaveLength(cursors.size);
+});
+
+/** Of the first request the answer is lost: an added durable is there, one to be deleted stays. */
+function loseAnswers(jsm: JetStreamManager, request: 'add' | 'delete'): { lost: number } {
+  const answers = { lost: 0 };
+  const { consumers } = jsm;
+  const add = consumers.add.bind(consumers);
+  const remove = consumers.delete.bind(consumers);
+  const isFirst = (): boolean => answers.lost++ === 0;
+  consumers.add = async (stream, config) => {
+    const info = await add(stream, config);
+    if (request === 'add' && isFirst()) throw new Error('timeout');
+    return info;
+  };
+  consumers.delete = async (stream, name) => {
+    if (request === 'delete' && isFirst()) throw new Error('timeout');
+    return remove(stream, name);
+  };
+  return answers;
 }
