@@ -34,7 +34,7 @@ await runProgram({
           seed,
           variant,
           isTraced,
-          stopAtFirst: variant !== 'none',
+          until: variant === 'none' ? [] : ['lost', 'duplicated'],
           ...(values.json ? {} : { onProgress: progressOf(schedules) }),
         });
     process.stdout.write(values.json ? `${JSON.stringify({ variant, seed, ...summary })}\n` : textOf(summary, variant));

@@ -13,8 +13,8 @@ export interface SimulationOptions {
   threads?: number;
   /** findings come with the smallest plan that leads to them */
   isShrunk?: boolean;
-  /** no more schedules once something was found */
-  stopAtFirst?: boolean;
+  /** no more schedules once something of these kinds was found */
+  until?: readonly string[];
   /** told after every few schedules: how many are done, and how many of them went wrong */
   onProgress?: (done: number, wrong: number) => void;
 }
@@ -64,18 +64,15 @@ function crashPoints(process: string, steps: number): CrashPoint[] {
 
 /** Seeds `seed` to `seed + schedules - 1`. */
 export async function simulate(options: SimulationOptions): Promise<Summary> {
-  const { threads = availableParallelism(), stopAtFirst = false, onProgress } = options;
+  const { threads = availableParallelism(), until = [], onProgress } = options;
   const beganMs = performance.now();
   const jobs = jobsOf(options);
   const results: JobResult[] = [];
   const isOver = (): boolean => {
-    const wrong = sumOf(results, ({ findings }) => findings.length);
-    if (results.length > 0)
-      onProgress?.(
-        sumOf(results, ({ hashes }) => hashes.length),
-        wrong,
-      );
-    return stopAtFirst && wrong > 0;
+    const findings = results.flatMap((result) => result.findings);
+    const done = sumOf(results, ({ hashes }) => hashes.length);
+    if (done > 0) onProgress?.(done, findings.length);
+    return findings.some(({ kind }) => until.includes(kind));
   };
   await inThreads(jobs, results, isOver, threads);
   return summaryOf(results, (performance.now() - beganMs) / 1_000);
