@@ -26,6 +26,7 @@ const long = [
   'test/integration/docs/examples.test.ts',
   'test/integration/groups/forget.test.ts',
   'test/integration/groups/move.test.ts',
+  'test/integration/ops/compose.test.ts',
   'test/integration/package/installed.test.ts',
   'test/integration/routing/clients.test.ts',
   'test/integration/site/link-tokens.test.ts',

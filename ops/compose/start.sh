@@ -25,7 +25,9 @@ control)
   [ -s "$dir/control.json" ] ||
     mbus init --dir "$dir" --listen "$MBUS_LISTEN" --leaf-listen "$MBUS_LEAF_LISTEN" \
       --advertise "$MBUS_ADVERTISE" --advertise-client "$MBUS_ADVERTISE_CLIENT"
-  exec mbus control run --dir "$dir" --monitor "$MBUS_MONITOR"
+  set -- --dir "$dir" --monitor "$MBUS_MONITOR"
+  [ -z "${MBUS_CONSOLE:-}" ] || set -- "$@" --console "$MBUS_CONSOLE" --console-url "$MBUS_CONSOLE_URL"
+  exec mbus control run "$@"
   ;;
 
 # brings the bus to the file, and writes a token for each site that has not joined

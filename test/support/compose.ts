@@ -11,6 +11,8 @@ const service = z.object({
   ports: z.array(z.string()).default([]),
   depends_on: z.record(z.string(), z.object({ condition: z.string() })).default({}),
 });
+export type ComposeService = z.output<typeof service>;
+
 const compose = z.object({
   services: z.record(z.string(), service),
   volumes: z.record(z.string(), z.null()),
