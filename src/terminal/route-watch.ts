@@ -70,12 +70,15 @@ export class RouteWatch {
 
   /** A receipt of the terminal is overdue although its way stands. */
   noReceipt(terminalId: string): void {
-    this.#shun(terminalId, this.#suspects.blame(terminalId));
+    const { patienceMs } = this.receiptTerms(terminalId);
+    // without limit while its way is down: then it is not overdue
+    const waited = Number.isFinite(patienceMs) ? { patienceMs } : {};
+    this.#shun(terminalId, this.#suspects.blame(terminalId, waited));
   }
 
   /** A terminal on the way gave up what it carried: what is out goes again, around it. */
   released(terminalId: string, byTerminalId: string): void {
-    const over = this.#suspects.blame(terminalId, byTerminalId);
+    const over = this.#suspects.blame(terminalId, { only: byTerminalId });
     if (over.length === 0) return;
     this.#shun(terminalId, over);
     const nowMs = this.#options.clock.monotonicMs();

@@ -4,7 +4,8 @@
  * knows, so all of them are gone around where a way does, else the first hop, else another one.
  *
  * Kept per destination, for that one may be at fault itself: when every way to it was tried in vain nobody is suspected.
- * A suspicion ends by itself, later each time it comes again.
+ * A suspicion ends by itself, later each time it comes again, and never before other ways had the time to show what they
+ * give: else two that drop take turns.
  */
 import type { Clock } from '../clock.ts';
 
@@ -20,8 +21,15 @@ export interface Suspicion {
   endsAtMs: number;
 }
 
+interface Blame {
+  only?: string;
+  patienceMs?: number;
+}
+
 const firstMs = 5_000;
 const longestMs = 3_600_000;
+/** times as long as was waited for a receipt: the next way is waited for as well, and the one after it */
+const perPatience = 3;
 /** after every way was tried in vain */
 const truceMs = 60_000;
 
@@ -45,9 +53,10 @@ export class Suspects {
 
   /**
    * No receipt came back in time from a terminal: answers which terminals are gone around from now on, none when there is
-   * no other way. `only`: a terminal on the way that said itself that it gave up.
+   * no other way. `only`: a terminal on the way that said itself that it gave up. `patienceMs`: how long receipts are waited
+   * for now.
    */
-  blame(destinationId: string, only?: string): readonly string[] {
+  blame(destinationId: string, { only, patienceMs = 0 }: Blame = {}): readonly string[] {
     const nowMs = this.#clock.monotonicMs();
     const shun = this.shunOf(destinationId);
     const path = this.#find(destinationId, shun)?.path ?? [];
@@ -58,7 +67,7 @@ export class Suspects {
     const mayBlame = !isTruce && between.length > 0;
     const over = mayBlame ? candidates.find((each) => this.#isAvoidable(destinationId, shun, each)) : undefined;
     if (over !== undefined) {
-      this.#add(destinationId, over, nowMs);
+      this.#add(destinationId, over, { nowMs, leastMs: perPatience * patienceMs });
       return over;
     }
     if (shun.length > 0) {
@@ -85,13 +94,13 @@ export class Suspects {
     return way?.isWhole === true && !around.some((id) => way.path.includes(id));
   }
 
-  #add(destinationId: string, over: readonly string[], nowMs: number): void {
+  #add(destinationId: string, over: readonly string[], { nowMs, leastMs }: { nowMs: number; leastMs: number }): void {
     const key = [...over].sort().join();
     const all = this.#byDestination.get(destinationId) ?? [];
     const before = all.find((each) => [...each.over].sort().join() === key);
     const isAgain = before !== undefined && nowMs - before.endsAtMs < longestMs;
     const count = isAgain ? before.count + 1 : 1;
-    const endsAtMs = nowMs + Math.min(longestMs, firstMs * 2 ** (count - 1));
+    const endsAtMs = nowMs + Math.min(longestMs, Math.max(leastMs, firstMs * 2 ** (count - 1)));
     const others = all.filter((each) => each !== before);
     this.#byDestination.set(destinationId, [...others, { over, destinationId, count, endsAtMs }]);
   }

@@ -53,3 +53,15 @@ test('a suspicion ends by itself, later each time', () => {
   });
   expect(lasts).toEqual([5_000, 10_000, 20_000, 40_000]);
 });
+
+test('it lasts until two other ways could show what they give, so two that drop are both gone around', () => {
+  const { suspects, at } = kit('atb', 'aub', 'avb');
+  const patienceMs = 30_000;
+  expect(suspects.blame('b', { patienceMs })).toEqual(['t']);
+  at(patienceMs);
+  expect(suspects.blame('b', { patienceMs })).toEqual(['u']);
+  at(2 * patienceMs);
+  expect(suspects.shunOf('b')).toEqual(['t', 'u']);
+  at(4 * patienceMs);
+  expect(suspects.shunOf('b')).toEqual([]);
+});
