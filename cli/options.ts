@@ -67,6 +67,16 @@ export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: 
   };
 }
 
+const unitMs: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** An option's `30d`, `12h`, `45m` or `90s`, as milliseconds. */
+export function duration(text: string): number {
+  const [, count, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  const ms = Number(count) * (unitMs[unit] ?? 0);
+  if (!(ms > 0)) throw new InvalidArgumentError('Use a number and s, m, h or d.');
+  return ms;
+}
+
 /** Gathers an option that may be given several times. */
 export function collect(text: string, previous: string[] | undefined): string[] {
   return [...(previous ?? []), text];

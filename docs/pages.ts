@@ -108,8 +108,8 @@ function rightsTable(): string {
   return `## Rights of every user
 
 Allow lists; a user may do nothing else. \`SITE\`, \`PEER\`, \`ADMIN\`, \`TOKEN\` stand for ids. What the control plane does for a caller is decided
-by the key that signed the request, not by the subject. An account of a customer takes ${customerLimits.maxConnections} connections and ${customerLimits.maxSubscriptions}
-subscriptions; bytes are limited by its topics' and groups' \`maxBytes\`.
+by the key that signed the request, not by the subject. An account of a customer takes ${customerLimits.maxConnections} connections, each of an
+application ${customerLimits.maxAppSubscriptions} subscriptions (nats-server counts them by connection); bytes are limited by its topics' and groups' \`maxBytes\`.
 
 | user | account | connects as | publishes | subscribes | denied besides |
 |---|---|---|---|---|---|
@@ -122,7 +122,11 @@ function exampleApp(publish: string[], groups: string[]): Rights {
   const topic = { id: '', name: 'TOPIC', scope: 'bus', groups: [group] };
   const customer = { isolateApps: false, topics: [topic] } as unknown as Parameters<typeof appRights>[0];
   const consume = groups.map((name) => ({ topic: 'TOPIC', group: name }));
-  return appRights(customer, { id: '', name: 'APP', credential: 0, publish, consume, deadLetters: [] }, () => true);
+  return appRights(
+    customer,
+    { id: '', name: 'APP', credential: 0, credentialLifeMs: null, publish, consume, deadLetters: [] },
+    () => true,
+  );
 }
 
 function rightsRow(user: string, account: string, connections: readonly string[], rights: Rights): string {

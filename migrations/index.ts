@@ -23,6 +23,7 @@ import * as appTls from './0017-app-tls.ts';
 import * as servers from './0018-servers.ts';
 import * as console from './0019-console.ts';
 import * as customerConsumers from './0020-customer-consumers.ts';
+import * as appCredentialLife from './0021-app-credential-life.ts';
 
 /** By name, in the order they run. */
 export const migrations: Record<string, Migration> = {
@@ -46,4 +47,5 @@ export const migrations: Record<string, Migration> = {
   '0018-servers': servers,
   '0019-console': console,
   '0020-customer-consumers': customerConsumers,
+  '0021-app-credential-life': appCredentialLife,
 };

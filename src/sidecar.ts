@@ -230,7 +230,7 @@ class Sidecar {
       await this.#fetch();
       if (this.#snapshot !== undefined && (await this.#certificate.renew(this.#snapshot)))
         await this.#apply(this.#snapshot);
-      if (this.#snapshot !== undefined && systemClock.wallMs() >= this.#site.linkUsersDueMs)
+      if (this.#snapshot !== undefined && systemClock.wallMs() >= this.#site.credentialsDueMs)
         await this.#apply(this.#snapshot);
       await this.#registerTerminals();
       await this.#report();
@@ -324,7 +324,7 @@ class Sidecar {
       limits: parts.flatMap((part) => part.limits),
       usage: await this.#site.usage(this.#snapshot.customers),
       apps: this.#applyResult.apps.map((app) => ({ ...app, isReady: true })),
-      problems: this.#problems(),
+      problems: [...this.#problems(), ...(await this.#site.endingSoon(this.#snapshot.customers))],
       sidecars: this.#seat?.roles ?? [],
       servers: this.#site.servers,
       sealed: this.#terminals.all.flatMap((terminal) => terminal.sealed).slice(0, maxSealedTickets),

@@ -1,6 +1,7 @@
-/** `mbus app ls`: the applications with their rights. */
+/** `mbus app ls`: the applications with their rights, and when the credential that its site has for each ends. */
 import type { Command } from 'commander';
-import { type ControlOptions, controlVerb, readBus } from '../control-verb.ts';
+import type { ResponseOf } from '../../src/api/methods.ts';
+import { type ControlOptions, controlVerb, withControl } from '../control-verb.ts';
 import { ofCustomer } from '../of-customer.ts';
 import { printResult, table } from '../output.ts';
 
@@ -9,8 +10,12 @@ export function addLs(app: Command): void {
 }
 
 async function ls(customer: string | undefined, options: ControlOptions): Promise<void> {
-  const apps = ofCustomer(await readBus(options), customer).flatMap(({ name, apps }) =>
-    apps.map((app) => ({ customer: name, ...app })),
+  const { file, ends } = await withControl(options, async (control) => ({
+    file: (await control.call('bus.export', {})).file,
+    ends: endsOf(await control.call('bus.status', {})),
+  }));
+  const apps = ofCustomer(file, customer).flatMap(({ name, apps }) =>
+    apps.map((app) => ({ customer: name, ...app, credentialEnds: ends.get(`${name}/${app.name}`) ?? null })),
   );
   const rows = apps.map((a) => [
     `${a.customer}/${a.name}`,
@@ -18,8 +23,20 @@ async function ls(customer: string | undefined, options: ControlOptions): Promis
     a.publish.join(',') || '-',
     a.consume.join(',') || '-',
     a.deadLetters.join(',') || '-',
+    a.credentialEnds ?? (a.credentialLifeMs === undefined ? 'never' : '-'),
   ]);
   printResult(options.json, apps, () =>
-    table([['APP', 'TERMINAL', 'PUBLISHES', 'CONSUMES', 'DEAD LETTERS OF'], ...rows]),
+    table([['APP', 'TERMINAL', 'PUBLISHES', 'CONSUMES', 'DEAD LETTERS OF', 'CREDENTIAL ENDS'], ...rows]),
+  );
+}
+
+/** As the sites reported them, in UTC, by customer/app. */
+function endsOf({ sites, names }: ResponseOf<'bus.status'>): Map<string, string> {
+  const reported = sites.flatMap(({ report }) => report?.apps ?? []);
+  return new Map(
+    reported.flatMap(({ appId, endsMs }) => {
+      const name = names[appId];
+      return name === undefined || endsMs === null ? [] : [[name, new Date(endsMs).toISOString()] as const];
+    }),
   );
 }

@@ -127,7 +127,15 @@ export const siteReportSchema = z.strictObject({
       isReady: z.boolean(),
     }),
   ),
-  apps: z.array(z.strictObject({ appId: id, isReady: z.boolean(), credsPath: z.string() })),
+  apps: z.array(
+    z.strictObject({
+      appId: id,
+      isReady: z.boolean(),
+      credsPath: z.string(),
+      /** when the newest credential ends, ms since 1970; null: never */
+      endsMs: z.number().nullable().default(null),
+    }),
+  ),
   problems: z.array(z.strictObject({ code: z.string(), text: z.string().max(1024) })),
   /** where a site has several sidecars: which works, and which stand by as it hears */
   sidecars: z

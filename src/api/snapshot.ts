@@ -140,6 +140,8 @@ export const snapshotSchema = z.strictObject({
           name: z.string(),
           /** number of its credential; with a higher one it gets a new file, and the ones before are worth nothing */
           credential: z.number().int().default(0),
+          /** how long a token of it is good; null: without end */
+          credentialLifeMs: z.number().int().nullable().default(null),
           publish: z.array(z.string()),
           consume: z.array(z.strictObject({ topic: z.string(), group: z.string() })),
           /** groups whose dead letters at this terminal it may read */

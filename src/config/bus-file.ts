@@ -127,6 +127,8 @@ export const appSchema = z.strictObject({
   consume: z.array(z.string()).default([]),
   /** `topic@group` whose dead letters at this terminal it may read and acknowledge */
   deadLetters: z.array(z.string()).default([]),
+  /** its credential ends at most that long after it was made, and its site makes the next in time; without: never */
+  credentialLifeMs: ms.min(60_000).optional(),
 });
 
 export const customerSchema = z.strictObject({

@@ -75,6 +75,12 @@ export const siteErrors = {
     remedy:
       'Put good files where the site’s `tls` says: they are taken within seconds, and the last good ones serve meanwhile.',
   },
+  E_APP_CREDENTIAL: {
+    disposition: 'park',
+    summary: 'An application is connected with a credential that ends soon.',
+    remedy:
+      'Let it read its .creds file when it connects again, or give it a copy of the new one: `mbus app creds` at its site.',
+  },
   E_CSR: {
     disposition: 'reject',
     summary: 'A certificate request is not acceptable.',

@@ -10,9 +10,10 @@ export interface App {
   name: string;
   isRevoked: boolean;
   credential: number;
+  credentialLifeMs: number | null;
 }
 
-const columns = ['id', 'customer_id', 'terminal_id', 'name'] as const;
+const columns = ['id', 'customer_id', 'terminal_id', 'name', 'credential_life_ms'] as const;
 
 export async function listApps(db: Registry, customerIds?: readonly string[]): Promise<App[]> {
   let query = db.selectFrom('apps').select(columns).select(['is_revoked', 'credential']).orderBy('name');
@@ -25,6 +26,7 @@ export async function listApps(db: Registry, customerIds?: readonly string[]): P
     name: row.name,
     isRevoked: row.is_revoked,
     credential: row.credential,
+    credentialLifeMs: row.credential_life_ms,
   }));
 }
 
@@ -46,6 +48,7 @@ export async function syncApps(
       customer_id: customerId,
       terminal_id: terminals.get(spec.terminal) ?? spec.terminal,
       name: spec.name,
+      credential_life_ms: spec.credentialLifeMs ?? null,
     }),
     remove: async (ids) => void (await trx.deleteFrom('apps').where('id', 'in', ids).execute()),
     insert: async (values) =>

@@ -133,5 +133,6 @@ function appSpecs({ apps, rights, siteOf, topicById, groupById }: Content, custo
       publish: (rights.publish.get(app.id) ?? []).map((id) => topicById.get(id)?.name ?? '').sort(),
       consume: (rights.consume.get(app.id) ?? []).map(groupName).sort(),
       deadLetters: (rights.deadLetters.get(app.id) ?? []).map(groupName).sort(),
+      ...(app.credentialLifeMs !== null && { credentialLifeMs: app.credentialLifeMs }),
     }));
 }

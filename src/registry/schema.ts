@@ -156,6 +156,8 @@ export interface AppsTable {
   is_revoked: Generated<boolean>;
   /** grows when it gets a new credential; those before are worth nothing */
   credential: Generated<number>;
+  /** null: without end */
+  credential_life_ms: number | null;
 }
 
 export interface AppPublishTable {

@@ -193,10 +193,11 @@ function appsOf({ apps, rights, topics, groups }: Content, self: Terminal): Snap
       .sort((x, y) => (`${x.topic}@${x.group}` < `${y.topic}@${y.group}` ? -1 : 1));
   return apps
     .filter((app) => app.terminalId === self.id && !app.isRevoked)
-    .map(({ id, name, credential }) => ({
+    .map(({ id, name, credential, credentialLifeMs }) => ({
       id,
       name,
       credential,
+      credentialLifeMs,
       publish: (rights.publish.get(id) ?? []).flatMap((topic) => topicName.get(topic) ?? []).sort(),
       consume: namesOf(rights.consume.get(id)),
       deadLetters: namesOf(rights.deadLetters.get(id)),

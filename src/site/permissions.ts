@@ -16,8 +16,11 @@ export const connectionTypes: Record<'app' | 'sidecar' | 'leaf', UserClaims['con
   leaf: ['LEAFNODE', 'LEAFNODE_WS'],
 };
 
-/** Account limits that hold a flood inside its customer, where its own say nothing else. */
-export const customerLimits = { maxConnections: 4_096, maxSubscriptions: 100_000 };
+/**
+ * Limits that hold a flood inside its customer, where its own say nothing else. nats-server counts subscriptions by connection:
+ * an application's needs few, the sidecar's one for each consumer it reads.
+ */
+export const customerLimits = { maxConnections: 4_096, maxSubscriptions: 100_000, maxAppSubscriptions: 1_000 };
 
 /** The stream a group's consumers read: `orders@billing`; a lan topic has none of its own. */
 export function streamOfGroup(topic: { name: string; scope: 'bus' | 'lan' }, group: string): string {

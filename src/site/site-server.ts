@@ -18,9 +18,10 @@ import { inTurns } from '../turns.ts';
 import { AccountStore } from './account-store.ts';
 import { type DesiredAccount, desiredAccounts } from './accounts.ts';
 import { AppTlsFiles } from './app-tls.ts';
-import { appScopes, writeAppCreds } from './apps.ts';
+import { type AppCredential, appScopes, writeAppCreds } from './apps.ts';
 import { type ConnectOptions, type ConnectTarget, openConnection } from './connections.ts';
 import type { SiteDir } from './dir.ts';
+import { endingSoon } from './ending-credentials.ts';
 import { Fence } from './fence.ts';
 import { issueLinkUsers, type LinkCredential } from './link-users.ts';
 import { LinkWatch } from './link-watch.ts';
@@ -59,7 +60,7 @@ export interface SiteServerOptions {
 export interface ApplyResult {
   /** tokens for peers that dial this site, for site.report */
   linkCredentials: LinkCredential[];
-  apps: { appId: string; credsPath: string }[];
+  apps: AppCredential[];
   /** what of this apply did not work; the rest is in place */
   problems: { code: string; text: string }[];
 }
@@ -70,8 +71,8 @@ export class SiteServer {
   readonly #log: Logger;
   readonly #options: SiteServerOptions;
   readonly #abort = new AbortController();
-  /** when an apply issues the next token for a peer, milliseconds since 1970 */
-  linkUsersDueMs = Number.POSITIVE_INFINITY;
+  /** when an apply issues the next token for a peer or an application, milliseconds since 1970 */
+  credentialsDueMs = Number.POSITIVE_INFINITY;
   readonly #connections = new Set<NatsConnection>();
   readonly #processes: ServerProcesses;
   #system: NatsConnection | undefined;
@@ -224,6 +225,11 @@ export class SiteServer {
     return usageOf(this.#dir.file.monitor, customers, (id) => this.#publicKey(customerAccount(id)));
   }
 
+  /** Applications here whose connections end soon with their credential. */
+  endingSoon(customers: readonly SnapshotCustomer[]): Promise<ApplyResult['problems']> {
+    return endingSoon(this.#dir, customers);
+  }
+
   /** Public key (U…) of the user of its connections. */
   get user(): string {
     return this.#user.getPublicKey();
@@ -277,7 +283,6 @@ export class SiteServer {
       appRights(customer, app, (id) => ready.has(id)),
     );
     const linkUsers = await issueLinkUsers(this.#dir, sides, systemClock.wallMs(), this.#options.linkLifeMs);
-    this.linkUsersDueMs = linkUsers.dueMs;
     const ofSnapshot = desiredAccounts(snapshot, (customerId) => scopes.get(customerId) ?? [], linkUsers.revocations);
     const desired = (this.#fence ?? notStarted()).all(ofSnapshot);
     this.#desired = desired;
@@ -291,11 +296,9 @@ export class SiteServer {
     );
     if (changed.length + removed.length > 0)
       this.#log.info({ event: 'site.accounts', changed, removed }, 'accounts follow the snapshot');
-    return {
-      linkCredentials: linkUsers.credentials,
-      apps: await writeAppCreds(this.#dir, snapshot),
-      problems,
-    };
+    const apps = await writeAppCreds(this.#dir, snapshot);
+    this.credentialsDueMs = Math.min(linkUsers.dueMs, apps.dueMs);
+    return { linkCredentials: linkUsers.credentials, apps: apps.credentials, problems };
   }
 
   /** Writes the configuration and has it loaded when it, or a certificate, differs from what the server has. */

@@ -37,6 +37,8 @@ export interface Scope {
   role: string;
   rights: Rights;
   connections: ConnectionType[];
+  /** of one connection */
+  maxSubscriptions: number;
   /** largest message, bytes of headers and payload; absent: the server's */
   maxPayload?: number;
 }
@@ -47,6 +49,7 @@ export interface AccountClaims {
   /** connections, -1 without limit */
   maxConnections: number;
   maxLeafs: number;
+  /** of one connection */
   maxSubscriptions: number;
   /** bytes of all streams, what they reserve included; absent or -1: without limit */
   maxStorage?: number;
@@ -93,7 +96,7 @@ function accountBody(claims: AccountClaims): Partial<Account> {
       newScopedSigner(scope.key, scope.role, {
         pub: scope.rights.publish,
         sub: scope.rights.subscribe,
-        subs: -1,
+        subs: scope.maxSubscriptions,
         data: -1,
         payload: scope.maxPayload ?? -1,
         bearer_token: false,
@@ -114,8 +117,14 @@ export function encodeUserJwt(claims: UserClaims, user: string, issuer: KeyPair)
 }
 
 /** A user under a scoped signing key of `account`: its rights are those of the scope, whatever they are today. */
-export function encodeScopedUserJwt(name: string, user: string, account: string, scopeKey: KeyPair): Promise<string> {
-  return encodeUser(name, user, account, {}, { signer: scopeKey, scopedUser: true });
+export function encodeScopedUserJwt(
+  claims: Pick<UserClaims, 'name' | 'expires'>,
+  user: string,
+  account: string,
+  scopeKey: KeyPair,
+): Promise<string> {
+  const end = claims.expires === undefined ? {} : { exp: claims.expires };
+  return encodeUser(claims.name, user, account, {}, { signer: scopeKey, scopedUser: true, ...end });
 }
 
 /** The order to a full resolver to forget these accounts (public keys). */

@@ -186,6 +186,7 @@ export function newApp(name: string, publish: string[], consume: string[]): Snap
     id: randomUUID(),
     name,
     credential: 0,
+    credentialLifeMs: null,
     publish,
     consume: groups.map(([topic, group]) => ({ topic, group })),
     deadLetters: [],

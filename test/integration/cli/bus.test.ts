@@ -139,17 +139,32 @@ test('nouns come and go one by one, and the file says the same', async () => {
   expect(created.changes).toEqual([{ action: 'add', noun: 'topic', name: 'acme/depth', fields: [] }]);
   await mbusJsonHere(inLab('group', 'create', 'acme/depth@books', '--terminals', 'tokyo'));
   await mbusJsonHere(
-    inLab('app', 'create', 'acme/booker', '--terminal', 'tokyo', '--publish', 'depth', '--consume', 'depth@books'),
+    inLab(
+      'app',
+      'create',
+      'acme/booker',
+      '--terminal=tokyo',
+      '--publish=depth',
+      '--consume=depth@books',
+      '--expires=30d',
+    ),
   );
   const set = await mbusJsonHere<Applied>(inLab('group', 'set', 'acme/depth@books', '--on-full', 'dropOldest'));
   expect(set.changes[0]?.fields).toEqual(['onFull: refuse -> dropOldest']);
-  expect(await mbusJsonHere(inLab('app', 'ls', 'acme'))).toContainEqual({
+  const booker = {
     customer: 'acme',
     name: 'booker',
     terminal: 'tokyo',
     publish: ['depth'],
     consume: ['depth@books'],
     deadLetters: [],
+    credentialLifeMs: 30 * 24 * 3_600_000,
+    credentialEnds: expect.stringMatching(/^20.*Z$/),
+  };
+  // its site says so once it has made the credential
+  await vi.waitFor(async () => expect(await mbusJsonHere(inLab('app', 'ls', 'acme'))).toContainEqual(booker), {
+    timeout: 20_000,
+    interval: 500,
   });
 
   const siteDir = join(lab, 'sites', 'tokyo');

@@ -80,6 +80,14 @@ async function createStreams(site: TestSite, customer: TestCustomer): Promise<vo
   }
 }
 
+/** Whether the server answers it. */
+function isConnected(nc: NatsConnection): Promise<boolean> {
+  return nc.rtt().then(
+    () => true,
+    () => false,
+  );
+}
+
 /** What comes back to a request: the first 60 characters, or the error's name. */
 async function answer(nc: NatsConnection, subject: string, body = ''): Promise<string> {
   try {
@@ -280,4 +288,35 @@ test('isolated apps have an inbox of their own and cannot hear each other', asyn
   other.subscribe('_INBOX_exchange.>', { callback: (error) => void (error && errors.push(error)) });
   other.subscribe('_INBOX.>', { callback: (error) => void (error && errors.push(error)) });
   await eventually('both are refused', () => errors.length === 2);
+});
+
+test('a credential that ends: the next one is there before, who reads it comes back, who does not stays out', async () => {
+  const { as, apply, bus, acme, site, exchange } = await world();
+  const path = site.dir.credsPath('acme', 'exchange');
+  exchange.credentialLifeMs = 6_000;
+  await apply();
+  const old = readFileSync(path);
+  expect(site.server.credentialsDueMs).toBeLessThan(Date.now() + 4_000);
+  const again = { reconnectTimeWait: 50, maxReconnectAttempts: -1, ignoreAuthErrorAbort: true };
+  const reading = credsAuthenticator(() => readFileSync(path));
+  const reader = await as('acme', 'exchange', { authenticator: reading, ...again });
+  const keeper = await as('acme', 'exchange', { reconnect: false });
+  const { customers } = snapshotFor(bus, site, [acme]);
+  await eventually('it is due', () => Date.now() >= site.server.credentialsDueMs);
+  await apply();
+  expect(readFileSync(path)).not.toEqual(old);
+  await eventually('it is said that both end soon', async () =>
+    (await site.server.endingSoon(customers)).some(({ text }) =>
+      text.startsWith('2 connections of acme/exchange end on'),
+    ),
+  );
+  await keeper.closed();
+  await eventually('the reader is back', () => isConnected(reader));
+  await jetstream(reader).publish('trade.1', 'x');
+  const kept = { authenticator: credsAuthenticator(old), reconnect: false };
+  await expect(as('acme', 'exchange', kept)).rejects.toThrow(/[Aa]uth/);
+  exchange.credentialLifeMs = null;
+  await apply();
+  expect(site.server.credentialsDueMs).toBe(Number.POSITIVE_INFINITY);
+  expect(await site.server.endingSoon(snapshotFor(bus, site, [acme]).customers)).toEqual([]);
 });

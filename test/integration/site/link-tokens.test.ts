@@ -20,7 +20,7 @@ test('a token that ends is replaced before that, the link comes back with the ne
   const [accepting, dialling] = tokyo.server.linkSide(link.id).isDialer ? [frankfurt, tokyo] : [tokyo, frankfurt];
   const endOf = (jwt: string | null): number => (readJwt(jwt ?? '')?.expires ?? 0) * 1000;
   const first = link.userJwt;
-  await eventually('it is due', () => Date.now() >= accepting.server.linkUsersDueMs, lifeMs);
+  await eventually('it is due', () => Date.now() >= accepting.server.credentialsDueMs, lifeMs);
   expect(endOf(first)).toBeGreaterThan(Date.now());
   await exchange(bus, [customer]);
   expect(readJwt(link.userJwt ?? '')?.subject).toBe(readJwt(first ?? '')?.subject);

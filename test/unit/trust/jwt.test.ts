@@ -56,7 +56,13 @@ test('tokens name issuer and subject, and a changed token is not read', async ()
     createKey('user'),
   ];
   const rights = { publish: { allow: ['a'], deny: [] }, subscribe: { allow: ['b'], deny: [] } };
-  const scoped = { key: scopeKey.getPublicKey(), role: 'r', rights, connections: ['STANDARD' as const] };
+  const scoped = {
+    key: scopeKey.getPublicKey(),
+    role: 'r',
+    rights,
+    connections: ['STANDARD' as const],
+    maxSubscriptions: 7,
+  };
   const claims = {
     name: 'C-acme',
     hasJetStream: true,
@@ -70,7 +76,7 @@ test('tokens name issuer and subject, and a changed token is not read', async ()
   );
   const jwt = await encodeAccountJwt(claims, account.getPublicKey(), operator);
   expect(readJwt(jwt)).toEqual({ issuer: operator.getPublicKey(), subject: account.getPublicKey(), name: 'C-acme' });
-  const userJwt = await encodeScopedUserJwt('app', user.getPublicKey(), account.getPublicKey(), scopeKey);
+  const userJwt = await encodeScopedUserJwt({ name: 'app' }, user.getPublicKey(), account.getPublicKey(), scopeKey);
   expect(readJwt(userJwt)?.issuer).toBe(scopeKey.getPublicKey());
   const [head, body, signature] = userJwt.split('.') as [string, string, string];
   expect(readJwt(`${head}.${body.slice(0, -2)}.${signature}`)).toBeUndefined();
