@@ -6,15 +6,23 @@ import { carrierAttacks } from './carriers.ts';
 import { consoleAttacks } from './console.ts';
 import { controlAttacks } from './control.ts';
 import { credentialAttacks } from './credentials.ts';
+import { enrolmentAttacks } from './enrolment.ts';
+import { floodAttacks } from './floods.ts';
 import { keyAttacks } from './keys.ts';
 import { linkAttacks } from './links.ts';
+import { nameAttacks } from './names.ts';
+import { reticketAttacks } from './retickets.ts';
 
 export const attacks: readonly Attack[] = [
   ...appAttacks,
+  ...nameAttacks,
   ...credentialAttacks,
   ...linkAttacks,
+  ...enrolmentAttacks,
   ...carrierAttacks,
   ...keyAttacks,
+  ...reticketAttacks,
+  ...floodAttacks,
   ...canaryAttacks,
   ...controlAttacks,
   ...consoleAttacks,

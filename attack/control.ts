@@ -4,23 +4,13 @@ import { randomBytes } from 'node:crypto';
 import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { unwrapRoot } from '../src/keys/derive.ts';
 import { openBody } from '../src/sealing/open.ts';
 import { findServer } from '../src/server/index.ts';
 import { type Attack, type Outcome, verdict } from './attack.ts';
+import { database } from './looks.ts';
 import { codeOf, type World } from './world.ts';
-
-/** The lab's database with the rights of its owner: a stolen dump, and worse. */
-async function database(world: World): Promise<Client> {
-  const dir = join(world.dir, 'control/postgres');
-  const password = await readFile(join(dir, 'password'), 'utf8');
-  const port = Number((await readFile(join(dir, 'data/postmaster.pid'), 'utf8')).split('\n')[3]);
-  const client = new Client({ host: '127.0.0.1', port, user: 'mbus', database: 'mbus', password });
-  await client.connect();
-  world.onEnd(() => client.end());
-  return client;
-}
 
 const injections = ["'; drop table sites; --", "x' or '1'='1", '$1', '\\', '%', '"; select 1; --'];
 

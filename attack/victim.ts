@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
+import { BusError } from '../src/errors.ts';
 
 export interface VictimReport {
   confirmed: number;
@@ -20,6 +21,9 @@ export class Victim {
   /** where each message lay: delivered again it lies where it lay */
   readonly #arrived = new Map<string, Set<number>>();
   readonly #underWay = new Set<Promise<void>>();
+  readonly #sentMs = new Map<string, number>();
+  /** ms from publish to arrival, the newest last */
+  readonly #tookMs: number[] = [];
   #foreign = 0;
   #isStopped = false;
   #loops: Promise<void>[] = [];
@@ -31,6 +35,17 @@ export class Victim {
   /** Payloads that were confirmed. */
   sample(count: number): string[] {
     return [...this.#confirmed].slice(-count);
+  }
+
+  /** 99th percentile of publish to arrival, ms, of the next so many messages; E_TIMEOUT when they do not come. */
+  async p99(messages = 300): Promise<number> {
+    const from = this.#tookMs.length;
+    const deadline = performance.now() + 120_000;
+    while (this.#tookMs.length < from + messages) {
+      if (performance.now() > deadline) throw new BusError('E_TIMEOUT', 'the victim’s messages do not arrive');
+      await delay(50);
+    }
+    return p99Of(this.#tookMs.slice(from));
   }
 
   start(publisher: NatsConnection, consumer: NatsConnection, perSecond: number): void {
@@ -76,6 +91,7 @@ export class Victim {
 
   async #publishOne(js: ReturnType<typeof jetstream>): Promise<void> {
     const id = randomUUID();
+    this.#sentMs.set(id, performance.now());
     try {
       await js.publish('trade.eu', id);
       this.#confirmed.add(id);
@@ -92,6 +108,7 @@ export class Victim {
           const id = message.string();
           // an arrival that nobody of ours sent; while its confirmation is under way it is ours as well
           if (!/^[0-9a-f-]{36}$/.test(id)) this.#foreign += 1;
+          if (!this.#arrived.has(id)) this.#tookMs.push(performance.now() - (this.#sentMs.get(id) ?? 0));
           this.#arrived.set(id, (this.#arrived.get(id) ?? new Set()).add(message.seq));
           message.ack();
         }
@@ -100,4 +117,10 @@ export class Victim {
       }
     }
   }
+}
+
+/** @param samples ms, one or more */
+export function p99Of(samples: readonly number[]): number {
+  const sorted = [...samples].sort((a, b) => a - b);
+  return sorted[Math.ceil(sorted.length * 0.99) - 1] ?? Number.NaN;
 }

@@ -39,6 +39,11 @@ export const defences = {
     file: 'nats-config/leaf-listener.conf.tpl',
     edits: [{ from: 'verify: true', to: 'verify: false' }],
   },
+  'dialled-name': {
+    what: 'who dials a leaf port trusts any certificate there',
+    file: 'src/server/config.ts',
+    edits: [{ from: 'handshake_first: true,', to: 'handshake_first: true, insecure: true,' }],
+  },
   'link-rights': {
     what: 'a peer may say and hear everything on a link',
     file: 'src/site/permissions.ts',
@@ -102,6 +107,22 @@ export const defences = {
         to: 'if (digest.length === 0)',
       },
     ],
+  },
+  'ticket-today': {
+    what: 'the key service forgets who was revoked, reported, and which versions are gone',
+    file: 'src/keys/service.ts',
+    edits: [
+      { from: 'if (who.barred) throw this.#refused(request, who.barred);', to: '' },
+      {
+        from: "if (ticket.isSenderCompromised) throw this.#refused(request, 'sender reported compromised');",
+        to: '',
+      },
+    ],
+  },
+  'customer-limits': {
+    what: 'a customer may have any number of connections',
+    file: 'src/site/accounts.ts',
+    edits: [{ from: 'customer.limits.maxConnections ?? customerLimits.maxConnections', to: '-1' }],
   },
   marker: {
     what: 'the destination stores what it has already',

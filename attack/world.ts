@@ -3,7 +3,7 @@
  *
  *   tokyo ══ osaka ══ frankfurt      acme (victim): trade tokyo ─▶ risk at frankfurt, osaka only carries
  *     ╚═══════ lima ══════╝          acme/rogue: an application of the same customer · globex: another customer
- *   links that cost more: osaka ── lima, tokyo ── frankfurt
+ *   links that cost more: osaka ── lima, tokyo ── frankfurt · initech: terminals that are revoked, applications kept apart
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -50,6 +50,7 @@ customers:
       - {name: intruder,    terminal: tokyo,     publish: [quote]}
       - {name: leaver,      terminal: tokyo,     publish: [quote]}
   - name: globex
+    maxConnections: 64
     terminals: [tokyo, frankfurt]
     links: [{between: [tokyo, frankfurt]}]
     topics:
@@ -58,6 +59,15 @@ customers:
     apps:
       - {name: spy,  terminal: tokyo,     publish: [trade, plan], consume: []}
       - {name: mole, terminal: frankfurt, publish: [trade], consume: [trade@risk]}
+  - name: initech
+    isolateApps: true
+    terminals: [tokyo, osaka, lima, frankfurt]
+    links: [{between: [tokyo, osaka]}, {between: [tokyo, lima]}, {between: [tokyo, frankfurt]}]
+    topics:
+      - {name: memo, groups: [{name: staff, terminals: [frankfurt, lima, osaka]}]}
+    apps:
+      - {name: clerk, terminal: frankfurt, publish: [memo], consume: [memo@staff]}
+      - {name: snoop, terminal: frankfurt, publish: [memo], consume: []}
 `;
 
 /** A site's directory in the hands of whoever broke in there. */

@@ -95,6 +95,8 @@ type Target = (frames: number) => Promise<Tally>;
 
 async function openTargets(world: World, seed: number): Promise<[share: number, run: Target][]> {
   const random = (stream: string): Random => new Random(seed, stream);
+  // before changed frames pass there too
+  await world.captured();
   const [destination, carrying, receipts, records] = await Promise.all([
     openWay(world, 'osaka', 'frankfurt', 'f'),
     openWay(world, 'tokyo', 'osaka', 'f'),
