@@ -17,7 +17,7 @@ import { filterHeaders } from '../nats/index.ts';
 import { type BatchMessage, publishBatch } from './atomic-batch.ts';
 import type { ArrivalPlace } from './group-stream.ts';
 import { MarkerStore, type StoredMarker } from './marker-store.ts';
-import { storedBehind } from './torn-batch.ts';
+import { batchTag, storedBehind } from './torn-batch.ts';
 
 const maxBatchBytes = 16 * 1024 * 1024;
 const maxAttempts = 3;
@@ -65,8 +65,11 @@ export interface FlowWriterOptions {
 export class FlowWriter {
   readonly #options: FlowWriterOptions;
   readonly #store: MarkerStore;
+  readonly #tag: string;
   /** as of the marker that was read last */
   #failuresSeen = 0;
+  /** since the server or this process began, or an answer stayed away, it was looked for what lies behind the marker */
+  #hasSearched = false;
   /** sequences were found that no stored marker tells of */
   #isUnsaved = false;
   #marker: StoredMarker | undefined;
@@ -79,11 +82,13 @@ export class FlowWriter {
   constructor(options: FlowWriterOptions) {
     this.#options = options;
     this.#store = new MarkerStore(options);
+    this.#tag = batchTag(options.flow);
   }
 
   /** What is stored may not be what was: the marker is read again before anything is written. */
   forget(): void {
     this.#marker = undefined;
+    this.#hasSearched = false;
   }
 
   /** Stores the arrival once; resolves with all that is stored of the flow. E_STREAM_FULL E_GAP E_NATS E_MARKER_BAD */
@@ -193,6 +198,7 @@ export class FlowWriter {
       } catch (error) {
         this.#marker = undefined;
         const isUnclear = isBusError(error, 'E_CONFLICT', 'E_NATS');
+        if (isUnclear) this.#hasSearched = false;
         if (!isUnclear || attempt >= maxAttempts) throw error;
       }
     }
@@ -222,7 +228,7 @@ export class FlowWriter {
     const next = { floor, received, lost };
     const stored = batch.length;
     batch.push(this.#store.message(marker, next));
-    this.#marker = this.#store.stored(marker, next, await publishBatch(nc, batch));
+    this.#marker = this.#store.stored(marker, next, await publishBatch(nc, batch, this.#tag));
     this.#isUnsaved = false;
     onStored(stored);
     if (!lost.equals(marker.lost)) onLost(lost, true);
@@ -248,12 +254,13 @@ export class FlowWriter {
   }
 
   async #readMarker(): Promise<StoredMarker> {
-    const { jsm, stream, flow } = this.#options;
     const failures = this.#failures;
     const marker = await this.#store.read();
-    const unmarked = failures === 0 ? [] : await storedBehind(jsm, stream.name, flow, marker.seq);
+    const unmarked = this.#hasSearched ? [] : await storedBehind(this.#options, marker.seq);
     for (const seq of unmarked) marker.received.add(seq);
     this.#isUnsaved = unmarked.length > 0;
+    // what was found is looked for again until a marker tells of it
+    this.#hasSearched = unmarked.length === 0;
     this.#failuresSeen = failures;
     if (marker.lost.last > 0) this.#options.onLost(marker.lost, false);
     return marker;

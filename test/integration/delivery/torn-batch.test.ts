@@ -5,10 +5,13 @@
  * that is not there.
  */
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
-import { headers, type NatsConnection } from '@nats-io/nats-core';
+import type { NatsConnection } from '@nats-io/nats-core';
 import { expect, test } from 'vitest';
+import { publishBatch } from '../../../src/delivery/atomic-batch.ts';
 import { FlowWriter } from '../../../src/delivery/flow-writer.ts';
 import { ensureGroupStream, type GroupStream } from '../../../src/delivery/index.ts';
+import { batchTag } from '../../../src/delivery/torn-batch.ts';
+import type { Flow } from '../../../src/envelope/index.ts';
 import { arrivalOf, busTopic, messagesOf, riskGroup } from '../../support/arrivals.ts';
 import { fixedBytes, flow } from '../../support/envelopes.ts';
 import { testScope } from '../../support/nats-server.ts';
@@ -59,12 +62,13 @@ async function markers({ jsm, stream }: Place): Promise<number[]> {
 }
 
 /** As a batch that was cut short leaves them. */
-async function leaveTorn({ nc, stream }: Place, first: number, last: number): Promise<void> {
-  for (const { seq, payload } of messagesOf(first, last)) {
-    const lines = headers();
-    lines.set('Mb-Origin', `${flow.originId} ${seq}`);
-    await nc.request(`${stream.arrivalPrefix}trade.x`, payload, { headers: lines, timeout: 5_000 });
-  }
+async function leaveTorn({ nc, stream }: Place, first: number, last: number, of: Flow = flow): Promise<void> {
+  const messages = messagesOf(first, last).map(({ seq, payload }) => ({
+    subject: `${stream.arrivalPrefix}trade.x`,
+    headerLines: `Mb-Origin: ${of.originId} ${seq}\r\n`,
+    payload,
+  }));
+  await publishBatch(nc, messages, batchTag(of));
 }
 
 const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
@@ -113,4 +117,16 @@ test('a writer that lives reads again once nats-server was found unable to store
   failures += 1;
   await writer.write(arrivalOf(21, 25));
   expect(await stored(place)).toEqual(upTo(25));
+});
+
+test('a new life finds what a kill left of a batch, and takes nothing else for it', async () => {
+  const place = await start();
+  for (const first of [1, 11]) await place.writer(0).write(arrivalOf(first, first + 9));
+  await leaveTorn(place, 21, 23);
+  await leaveTorn(place, 24, 26, { ...flow, incarnation: 'f'.repeat(32) });
+
+  const received = await place.writer(0).write(arrivalOf(21, 30));
+  expect(received.covers(1, 30)).toBe(true);
+  expect((await stored(place)).filter((seq) => seq <= 23)).toEqual(upTo(23));
+  expect((await stored(place)).filter((seq) => seq > 23).sort()).toEqual([24, 24, 25, 25, 26, 26, 27, 28, 29, 30]);
 });
