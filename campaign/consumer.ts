@@ -51,17 +51,20 @@ async function consume(nc: NatsConnection, stream: string, ledger: LineWriter): 
 /** Returns when a pull is over; resolves inside it, later, when all of it is confirmed or given up. */
 async function pull(consumer: Consumer, ledger: LineWriter): Promise<{ confirmed: Promise<unknown> }> {
   const confirmed: Promise<void>[] = [];
+  const askedMs = performance.now();
   const messages = await consumer.fetch({ max_messages: pullMessages, expires: pullMs });
   for await (const message of messages) {
     ledger.write([delivered(message)]);
-    confirmed.push(confirm(message, ledger));
+    confirmed.push(confirm(message, ledger, askedMs));
   }
   return { confirmed: Promise.all(confirmed) };
 }
 
-async function confirm(message: JsMsg, ledger: LineWriter): Promise<void> {
+/** With the time since the pull was asked for: nats-server confirms too when the ack wait is over, and it may have been for long. */
+async function confirm(message: JsMsg, ledger: LineWriter, askedMs: number): Promise<void> {
   const isConfirmed = await message.ackAck({ timeout: confirmMs }).catch(() => false);
-  if (isConfirmed) ledger.write([`k ${idOf(message)} ${Date.now()} ${placeOf(message)}`]);
+  const heldMs = Math.round(performance.now() - askedMs);
+  if (isConfirmed) ledger.write([`k ${idOf(message)} ${Date.now()} ${placeOf(message)} ${heldMs}`]);
 }
 
 function delivered(message: JsMsg): string {

@@ -10,12 +10,13 @@
  * A delivery names its copy by the place where it was stored. The same copy twice is JetStream's redelivery of what was not
  * acknowledged, and no fault of the bus. A second copy is a duplicate, except for a group with several terminals
  * when no delivery of the first was confirmed: its backlog may have moved. There the ledger errs towards "redelivered". A
- * confirmation that nats-server gave with a full disk does not count: it confirms what it cannot write.
+ * confirmation that nats-server gave with a full disk does not count: it confirms what it cannot write. Nor does one that may
+ * have come after the ack wait: it gives that too, and by then the message may be on its way to others.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eachRecord } from './records.ts';
-import type { ConsumerJob, PublisherJob } from './topology.ts';
+import { ackWaitMs, type ConsumerJob, type PublisherJob } from './topology.ts';
 
 export type AnomalyKind = 'lost' | 'duplicated' | 'changed' | 'unexpected' | 'leaked';
 
@@ -199,15 +200,15 @@ interface DeliveredContext {
 }
 
 async function readDelivered(path: string, { site, arrivals, unsure }: DeliveredContext): Promise<void> {
-  await eachRecord(path, ([kind, id = '', atMs = '', place = '', digest = '']) => {
+  await eachRecord(path, ([kind, id = '', atMs = '', place = '', more = '']) => {
     const known = arrivals.get(id);
-    if (kind === 'd' && digest !== '') {
-      const arrival = { atMs: Number(atMs), site, place, isConfirmed: false, digest };
+    if (kind === 'd' && more !== '') {
+      const arrival = { atMs: Number(atMs), site, place, isConfirmed: false, digest: more };
       if (known === undefined) arrivals.set(id, [arrival]);
       else known.push(arrival);
     }
     const isSure = unsure.every(({ fromMs, untilMs }) => Number(atMs) < fromMs || Number(atMs) > untilMs);
-    if (kind !== 'k' || !isSure) return;
+    if (kind !== 'k' || !isSure || Number(more) > ackWaitMs) return;
     const last = known?.findLast((arrival) => arrival.place === place && arrival.site === site);
     if (last !== undefined) last.isConfirmed = true;
   });

@@ -84,6 +84,16 @@ test('a second copy at another terminal is a move, unless one was acknowledged b
   expect(count(doubled, 'trade@desk')).toMatchObject({ moved: 0, duplicated: 1 });
 });
 
+test('a confirmation that may have come after the ack wait does not count', async () => {
+  const base = { [published]: first, [risk]: delivered };
+  const there = [`d ${id(0)} 9000 9@9 aaaa`, `k ${id(0)} 9001 9@9 100`];
+  const here = (heldMs: number): string[] => [`d ${id(0)} 110 1@5 aaaa`, `k ${id(0)} 8000 1@5 ${heldMs}`];
+  const late = await judgeOf({ ...base, [deskHere]: here(4_001), [deskThere]: there });
+  expect(count(late, 'trade@desk')).toMatchObject({ moved: 1, duplicated: 0 });
+  const inTime = await judgeOf({ ...base, [deskHere]: here(4_000), [deskThere]: there });
+  expect(count(inTime, 'trade@desk')).toMatchObject({ moved: 0, duplicated: 1 });
+});
+
 test('a confirmation that was given with a full disk does not count', async () => {
   const there = [`d ${id(0)} 150 9@9 aaaa`, `k ${id(0)} 151 9@9`];
   const files = { [published]: first, [risk]: delivered, [deskHere]: delivered, [deskThere]: there };
