@@ -203,20 +203,35 @@ function changesText({ changes: { applies, busVersion, keyVersions } }: Campaign
   return `${applies} changed files applied, ${rotations} keys rotated (versions now: ${perTopic.join(', ')}); the bus is at version ${busVersion}`;
 }
 
+/** One after the other, those that went the same way only once: a batch makes hundreds. */
 function anomalyLines({ anomalies, moreAnomalies, plan, injections }: CampaignDocument): string[] {
-  const shown = anomalies.slice(0, shownAnomalies);
+  const shown = anomalies.filter((anomaly, at) => wayOf(anomaly) !== wayOf(anomalies[at - 1])).slice(0, shownAnomalies);
   const lines = shown.flatMap((anomaly) => [
     '',
     `${anomaly.kind}: ${anomaly.id} at ${anomaly.group}, sequence ${anomaly.sequence ?? 'unknown'}, ${anomaly.outcome ?? 'never published'} ${timeOf(anomaly.publishedMs)}`,
     ...anomaly.deliveries.map(
       ({ atMs, site, place, isConfirmed }) =>
-        `  delivered ${timeOf(atMs)} at ${site}, copy ${place}${isConfirmed ? ', acknowledged' : ''}`,
+        `  delivered ${timeOf(atMs)} at ${site}, copy ${copyText(place)}${isConfirmed ? ', acknowledged' : ''}`,
     ),
     ...anomaly.during.map((id) => `  during ${stepText(plan, injections, id)}`),
     `  the plan up to step ${anomaly.planUpTo}`,
   ]);
   const rest = anomalies.length - shown.length + moreAnomalies;
-  return rest > 0 ? [...lines, '', `… and ${rest} more`] : lines;
+  return rest > 0 ? [...lines, '', `… and ${rest} more, most of them as the one before them`] : lines;
+}
+
+/** Of a message: its kind, group, publisher and the seconds in which its copies were stored. */
+function wayOf(anomaly: Anomaly | undefined): string {
+  if (anomaly === undefined) return '';
+  const { kind, group, id, deliveries } = anomaly;
+  const copies = deliveries.map(({ site, place }) => `${site} ${place.slice(place.indexOf('@'), -9)}`);
+  return [kind, group, id.slice(0, id.lastIndexOf('.')), ...new Set(copies)].join(' ');
+}
+
+/** `seq@nanoseconds` as `seq, stored hh:mm:ss` */
+function copyText(place: string): string {
+  const [seq = '', storedNs = ''] = place.split('@');
+  return `${seq}, stored ${timeOf(Number(storedNs) / 1e6)}`;
 }
 
 function stepText(plan: readonly Step[], injections: readonly Injection[], id: number): string {
