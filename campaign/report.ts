@@ -9,10 +9,10 @@ import type { Injection } from './nemesis.ts';
 import { type Step, targetText } from './plan.ts';
 import type { RunOptions, RunResult } from './run.ts';
 
-/** an anomaly's faults: those active from this long before it was published … */
+/** an anomaly's faults: those active from this long before one of its copies was stored, or it was published … */
 const beforeMs = 3_000;
-/** … until this long after its last delivery, or its publishing */
-const afterMs = 30_000;
+/** … until this long after */
+const afterMs = 10_000;
 const shownAnomalies = 20;
 
 export type ReportedAnomaly = Anomaly & {
@@ -122,9 +122,15 @@ function countFaults(injections: readonly Injection[]): CampaignDocument['faults
 function reported(anomaly: Anomaly, injections: readonly Injection[]): ReportedAnomaly {
   const firstMs = anomaly.publishedMs ?? anomaly.deliveries[0]?.atMs ?? 0;
   const lastMs = anomaly.deliveries.at(-1)?.atMs ?? firstMs + afterMs;
-  const during = injections.filter(
-    ({ injectedMs, healedMs }) =>
-      injectedMs !== null && injectedMs <= lastMs && (healedMs ?? Number.POSITIVE_INFINITY) >= firstMs - beforeMs,
+  const copiesMs = anomaly.deliveries.map(({ place }) => storedMs(place));
+  const timesMs = copiesMs.length > 1 ? copiesMs : [firstMs, lastMs];
+  const during = injections.filter(({ injectedMs, healedMs }) =>
+    timesMs.some(
+      (atMs) =>
+        injectedMs !== null &&
+        injectedMs <= atMs + afterMs &&
+        (healedMs ?? Number.POSITIVE_INFINITY) >= atMs - beforeMs,
+    ),
   );
   const begun = injections.filter(({ injectedMs }) => injectedMs !== null && injectedMs <= lastMs);
   return {
@@ -230,8 +236,11 @@ function wayOf(anomaly: Anomaly | undefined): string {
 
 /** `seq@nanoseconds` as `seq, stored hh:mm:ss` */
 function copyText(place: string): string {
-  const [seq = '', storedNs = ''] = place.split('@');
-  return `${seq}, stored ${timeOf(Number(storedNs) / 1e6)}`;
+  return `${place.slice(0, place.indexOf('@'))}, stored ${timeOf(storedMs(place))}`;
+}
+
+function storedMs(place: string): number {
+  return Number(place.slice(place.indexOf('@') + 1)) / 1e6;
 }
 
 function stepText(plan: readonly Step[], injections: readonly Injection[], id: number): string {
