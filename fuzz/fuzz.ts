@@ -64,7 +64,12 @@ export async function fuzz(world: World, options: FuzzOptions): Promise<FuzzRepo
   const memory = await Promise.all(daemons.map(([site, part]) => memoryOf(world, site, part)));
   for (let left = 1 / slice - 1; left > 0; left--) {
     const sent = sum(tallies, (tally) => tally.sent);
-    options.progress?.(`${sent} frames after ${Math.round((performance.now() - startMs) / 1000)} s`);
+    const wrong = tallies.flatMap(problemsOf);
+    const seconds = Math.round((performance.now() - startMs) / 1000);
+    options.progress?.(
+      `${sent} frames after ${seconds} s: ${sum(tallies, refusedOf)} refused, ${wrong.length} problems`,
+    );
+    for (const text of wrong) options.progress?.(text);
     const next = await runAll(targets, Math.round((options.frames - sent) / left));
     tallies = tallies.map((tally, index) => add(tally, next[index] ?? tally));
   }
