@@ -289,7 +289,7 @@ function selfOf(file: ControlFile): Omit<Replica, 'ageMs'> {
 }
 
 /** As given: a wildcard host stays one. */
-function listenAddress(address: string): { host: string; port: number } {
+export function listenAddress(address: string): { host: string; port: number } {
   const host = address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
   return { host, port: splitAddress(address).port };
 }

@@ -2,27 +2,21 @@
 import { type Command, Option } from 'commander';
 import { readEnv } from '../../src/config/env.ts';
 import { runDaemon } from '../daemon.ts';
-import { controlDir, controlDirOption, type DirOption, hostPort, origin, usage } from '../options.ts';
+import { controlDir, controlDirOption, type DirOption, hostPort } from '../options.ts';
+import { type ConsoleOptions, consoleOf, withConsoleOptions } from './console-options.ts';
 
-interface RunOptions extends DirOption {
+interface RunOptions extends DirOption, ConsoleOptions {
   monitor?: string;
-  console?: string;
-  consoleCert?: string;
-  consoleKey?: string;
-  consoleUrl?: string;
   clockFile?: string;
 }
 
 export function addRun(control: Command): void {
-  control
+  const verb = control
     .command('run')
     .description('run one replica of the control plane until SIGTERM')
     .addOption(controlDirOption())
-    .option('--monitor <host:port>', 'where /metrics, /healthz and /readyz answer', hostPort)
-    .option('--console <host:port>', 'serve the console, a web page, there', hostPort)
-    .option('--console-cert <file>', 'its certificate with chain, PEM; read again when it changes')
-    .option('--console-key <file>', "the certificate's key, PEM")
-    .option('--console-url <url>', 'how browsers reach it, where a proxy stands before it', origin)
+    .option('--monitor <host:port>', 'where /metrics, /healthz and /readyz answer', hostPort);
+  withConsoleOptions(verb)
     .addOption(new Option('--clock-file <file>', "a lab's").hideHelp())
     .addHelpText('after', examples)
     .action(run);
@@ -46,14 +40,4 @@ async function run({ dir, monitor, clockFile, ...options }: RunOptions): Promise
   await runDaemon('control', (log) =>
     startControl({ dir: controlDir({ dir }), databaseUrl, masterKey, monitor, clockFile, console: page, log }),
   );
-}
-
-/** Where the console is to be, or undefined. E_USAGE */
-function consoleOf({ console: address, consoleCert: cert, consoleKey: key, consoleUrl: url }: RunOptions) {
-  if (address === undefined) {
-    if (cert ?? key ?? url) throw usage('--console-cert, --console-key and --console-url go with --console');
-    return undefined;
-  }
-  if ((cert === undefined) !== (key === undefined)) throw usage('--console-cert and --console-key go together');
-  return { address, url, ...(cert !== undefined && key !== undefined && { tls: { cert, key } }) };
 }

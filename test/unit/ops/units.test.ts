@@ -50,6 +50,14 @@ test('a unit runs the sidecar and leaves nats-server alone when it stops', async
     root,
   ]);
   expect(await readFile(control, 'utf8')).toContain(`control run --dir ${root}\n`);
+  const page = ['--console', '0.0.0.0:8443', '--console-cert', 'a cert.pem', '--console-key', 'key.pem'];
+  const install = ['control', 'install', '--dir', root, '--unit-dir', root];
+  const { unit: withPage } = await mbusJsonHere<{ unit: string }>([...install, ...page]);
+  expect(await readFile(withPage, 'utf8')).toMatch(
+    /control run --dir \S+ --console 0\.0\.0\.0:8443 --console-cert "\/.*\/a cert\.pem" --console-key \/.*\/key\.pem\n/,
+  );
+  const open = await mbusHere([...install, ...page.slice(0, 2)]);
+  expect([open.code, open.stderr]).toEqual([1, expect.stringContaining('E_CONSOLE_TLS')]);
   // systemd's own word on them, where it is installed
   if (!existsSync('/usr/bin/systemd-analyze')) return;
   const { stderr } = await promisify(execFile)('systemd-analyze', ['verify', unit, control]).catch(
