@@ -80,7 +80,8 @@ export class DeliveryLimit {
     const othersUpTo = Math.min(Number.MAX_SAFE_INTEGER, ...others);
     const mayDelete = (seq: number): boolean => seq <= othersUpTo;
     await this.#relocation?.settle(mayDelete);
-    if (own.num_redelivered === 0) return this.#forget();
+    // with one delivery allowed none is ever a second one
+    if (own.num_redelivered === 0 && this.limited.group.maxDeliver > 1) return this.#forget();
     const found = [...(await this.#readTold()), ...(await this.#scan(Math.min(settledUpTo(own), othersUpTo)))];
     const dead = found.filter(({ seq }, at) => found.findIndex((each) => each.seq === seq) === at);
     if (dead.length > 0) await this.#bury(dead, mayDelete);

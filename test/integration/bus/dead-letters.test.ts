@@ -1,6 +1,6 @@
 /**
- *   tokyo ══════ frankfurt     trade is published at tokyo; `near` consumes it there, `risk` at frankfurt, both give a
- *                              message up after two deliveries. A mender may read what risk gave up, with a plain client.
+ *   tokyo ══════ frankfurt     trade is published at tokyo; `near` consumes it there, `risk` at frankfurt; they give a
+ *                              message up after one delivery, and after two. A mender may read what risk gave up, with a plain client.
  */
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { headers } from '@nats-io/nats-core';
@@ -23,7 +23,7 @@ customers:
       - name: trade
         groups:
           - {name: risk, terminals: [frankfurt], maxDeliver: 2, ackWaitMs: 300, maxBytes: 65536}
-          - {name: near, terminals: [tokyo], maxDeliver: 2, ackWaitMs: 300}
+          - {name: near, terminals: [tokyo], maxDeliver: 1, ackWaitMs: 300}
     apps:
       - {name: exchange,    terminal: tokyo,     publish: [trade]}
       - {name: near,        terminal: tokyo,     consume: [trade@near]}
