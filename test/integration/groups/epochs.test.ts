@@ -127,6 +127,15 @@ async function openOrigin(
   return { cursors, chosen: choice };
 }
 
+/** As a terminal does, until the test is over. */
+function keepTicking(cursors: CursorSet): void {
+  const ticker = setInterval(() => cursors.tick(), 100);
+  scope.onEnd(() => {
+    clearInterval(ticker);
+    cursors.close();
+  });
+}
+
 async function publish(nc: NatsConnection, count: number): Promise<void> {
   const js = jetstream(nc);
   await Promise.all(Array.from({ length: count }, (_, n) => js.publish('orders.x', `${n}`)));
@@ -207,11 +216,7 @@ test('a group that is removed takes along what a terminal that stays away still 
   const nc = await startJetStream(scope, scope.dir());
   const terminals = new Terminals();
   const { cursors, chosen } = await openOrigin(nc, terminals, east);
-  const ticker = setInterval(() => cursors.tick(), 100);
-  scope.onEnd(() => {
-    clearInterval(ticker);
-    cursors.close();
-  });
+  keepTicking(cursors);
   await publish(nc, 20);
   await eventually('all is sent to east', () => terminals.last(east) === 20);
   terminals.down.add(east);
@@ -239,11 +244,7 @@ test.each([
   const jsm = await jetstreamManager(nc);
   const terminals = new Terminals();
   const { cursors, chosen } = await openOrigin(nc, terminals, east, { jsm });
-  const ticker = setInterval(() => cursors.tick(), 100);
-  scope.onEnd(() => {
-    clearInterval(ticker);
-    cursors.close();
-  });
+  keepTicking(cursors);
   await publish(nc, 20);
   await eventually('all is sent to east', () => terminals.last(east) === 20);
   const answers = loseAnswers(jsm, request);
