@@ -37,6 +37,8 @@ export interface Plan {
   latencyMs: number[];
   /** share of local packets that take long */
   stallShare: number;
+  /** every batch is stored message by message, whether it is committed or not */
+  areBatchesTorn: boolean;
 }
 
 const startMs = 1_000;
@@ -68,6 +70,7 @@ export function drawPlan(seed: number, random: Random): Plan {
     replayShare: random.isLikely(0.15) ? 0.1 : 0,
     latencyMs: topology.links.map(() => random.pick([1, 5, 20, 80]) * random.between(0.5, 1.5)),
     stallShare: random.pick([0, 0.02, 0.1]),
+    areBatchesTorn: seed % 4 === 0,
   };
 }
 
@@ -119,6 +122,7 @@ export function describePlan(plan: Plan): string[] {
     plan.isGroupTight ? 'small group streams' : '',
     plan.isTransitTight ? 'small transit caches' : '',
     plan.replayShare > 0 ? 'links that repeat' : '',
+    plan.areBatchesTorn ? 'torn batches' : '',
   ].filter((trait) => trait !== '');
   const links = topology.links.map(([a, b], index) => `${a}-${b} ${Math.round(latencyMs[index] ?? 0)} ms`);
   return [

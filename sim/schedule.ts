@@ -4,7 +4,7 @@
  */
 import type { Logger } from '../src/log.ts';
 import type { LinkSide } from '../src/site/index.ts';
-import type { StreamHooks } from './broker/stream.ts';
+import type { StoredMessage, StreamHooks } from './broker/stream.ts';
 import { Leaf } from './leaf.ts';
 import { Ledger, type Violation } from './ledger.ts';
 import { Nemesis } from './nemesis.ts';
@@ -198,7 +198,8 @@ class Schedule {
       onRemoved: (stream, message) => this.#ledger.onRemoved(stream, message),
       onLost: (stream, message) => this.#ledger.onLost(site, stream, message),
       isExpectationIgnored: variant === 'no-marker' || variant === 'no-expectation',
-      isBatchTorn: variant === 'torn-batch',
+      isBatchTorn: this.#plan.areBatchesTorn || variant === 'no-hold',
+      isHoldIgnored: variant === 'no-hold',
     };
   }
 
@@ -228,7 +229,9 @@ class Schedule {
     for (const stream of site.streams(site.customerAccount).values()) {
       if (!stream.name.includes('@')) continue;
       const consumer = stream.consumers.get(stream.name.split('@')[1] ?? '');
-      const waiting = [...stream.messages.values()].filter(({ subject }) => !subject.startsWith('_mb.'));
+      const isWaiting = ({ seq, subject }: StoredMessage): boolean =>
+        !subject.startsWith('_mb.') && !stream.isConsumed(seq);
+      const waiting = [...stream.messages.values()].filter(isWaiting);
       for (const message of waiting.slice(0, this.#random.whole(0, 6))) consumer?.consume(message);
     }
   }

@@ -32,6 +32,7 @@ const refusal = (code: number, err_code: number, description: string): Refusal =
 });
 const streamNotFound = refusal(404, 10059, 'stream not found');
 const consumerNotFound = refusal(404, 10014, 'consumer not found');
+const notThere: ApiAnswer = { headers: headerBlock('404 Message Not Found'), data: noBytes };
 const noMessage = refusal(404, 10037, 'no message found');
 
 export class Api {
@@ -41,18 +42,18 @@ export class Api {
     this.#options = options;
   }
 
-  /** Answers one request; null where nothing is answered at once (a pull), or ever. */
-  answer(packet: Packet): ApiAnswer | null {
+  /** Answers one request; with nothing where nothing is answered at once (a pull), or ever. */
+  answer(packet: Packet): ApiAnswer[] {
     const tokens = packet.subject.slice(prefix.length).split('.');
     const [noun = '', verb = ''] = tokens;
     const body = parse(packet.data);
-    if (noun === 'STREAM') return json(this.#stream(tokens, body));
+    if (noun === 'STREAM') return [json(this.#stream(tokens, body))];
     if (noun === 'DIRECT' && verb === 'GET') return this.#direct(tokens[2] ?? '', body);
     if (noun === 'CONSUMER' && verb === 'MSG') {
       this.#consumer(tokens[3], tokens[4])?.pull(packet.reply, body);
-      return null;
+      return [];
     }
-    if (noun === 'CONSUMER') return json(this.#consumers(tokens, body));
+    if (noun === 'CONSUMER') return [json(this.#consumers(tokens, body))];
     throw new Error(`the simulated server does not know ${packet.subject}`);
   }
 
@@ -123,19 +124,33 @@ export class Api {
     return stream.remove(Number(body.seq)) ? { success: true } : refusal(400, 10043, 'sequence not found');
   }
 
-  #direct(name: string, body: Record<string, unknown>): ApiAnswer {
+  /** By sequence, a batch of them with an end mark behind it, or one as it is. ADR-31 */
+  #direct(name: string, body: Record<string, unknown>): ApiAnswer[] {
     const stream = this.#options.streams.get(name);
-    const message = stream === undefined ? undefined : this.#find(stream, body);
-    if (message === undefined) return { headers: headerBlock('404 Message Not Found'), data: noBytes };
-    const { seq, subject, atMs } = message;
-    const time = new Date(this.#options.wallMs(atMs)).toISOString();
-    const headers = headerBlock('', {
+    if (stream === undefined) return [notThere];
+    const { seq, batch } = body;
+    if (batch === undefined) {
+      const message = this.#find(stream, body);
+      return [message === undefined ? notThere : this.#stored(stream, message)];
+    }
+    const found = [...stream.messages.values()].filter((message) => message.seq >= Number(seq)).slice(0, Number(batch));
+    if (found.length === 0) return [notThere];
+    return [
+      ...found.map((message) => this.#stored(stream, message)),
+      { headers: headerBlock('204 EOB'), data: noBytes },
+    ];
+  }
+
+  #stored({ name }: Stream, { seq, subject, headers, data, atMs }: StoredMessage): ApiAnswer {
+    const added = headerBlock('', {
       'Nats-Stream': name,
       'Nats-Subject': subject,
       'Nats-Sequence': seq,
-      'Nats-Time-Stamp': time,
+      'Nats-Time-Stamp': new Date(this.#options.wallMs(atMs)).toISOString(),
     });
-    return { headers, data: message.data };
+    if (headers === null) return { headers: added, data };
+    const own = Buffer.from(headers).subarray(0, -2);
+    return { headers: Buffer.concat([own, added.subarray('NATS/1.0\r\n'.length)]), data };
   }
 
   #find(stream: Stream, { seq, last_by_subj: subject }: Record<string, unknown>): StoredMessage | undefined {
@@ -165,7 +180,7 @@ export class Api {
         stream.settle();
         return { success: true };
       case 'RESET':
-        consumer.reset();
+        consumer.reset(body.seq as number | undefined);
         consumer.deliver();
         return this.#consumerInfo(stream, consumer);
       default:

@@ -106,8 +106,7 @@ export class Account {
 
   #request(packet: Packet): void {
     this.#broker.soon(() => {
-      const answer = this.#api.answer(packet);
-      if (answer !== null) this.#reply(packet.reply, answer);
+      this.#reply(packet.reply, ...this.#api.answer(packet));
     });
   }
 
@@ -123,8 +122,11 @@ export class Account {
     return false;
   }
 
-  #reply(subject: string, answer: { headers: Uint8Array | null; data: Uint8Array }): void {
-    this.#broker.soon(() => this.deliver(subject, { subject, reply: '', ...answer }));
+  #reply(subject: string, ...answers: { headers: Uint8Array | null; data: Uint8Array }[]): void {
+    if (answers.length === 0) return;
+    this.#broker.soon(() => {
+      for (const answer of answers) this.deliver(subject, { subject, reply: '', ...answer });
+    });
   }
 }
 

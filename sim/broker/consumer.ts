@@ -1,6 +1,6 @@
 /**
- * A consumer of a stream: where it stands, the pulls that wait, and deliveries into them. A reset goes back to the ack floor
- * and keeps the pulls. A server with leaf links believes in a pull for two seconds after it came, whoever listens: what is
+ * A consumer of a stream: where it stands, the pulls that wait, and deliveries into them. A reset goes back to the ack floor,
+ * or anywhere, and keeps the pulls. A server with leaf links believes in a pull for two seconds after it came, whoever listens: what is
  * delivered into nothing burns delivery numbers and is delivered again, to whichever pull is next.
  */
 import { headerBlock } from './headers.ts';
@@ -113,14 +113,16 @@ export class Consumer {
     this.#remember();
     this.delivered = { consumer_seq: this.delivered.consumer_seq + 1, stream_seq: message.seq };
     this.floor = { ...this.delivered };
-    this.#stream.remove(message.seq);
+    this.#stream.consume(message.seq);
   }
 
-  /** Back to the ack floor. */
-  reset(): void {
+  /** Back to the ack floor, or with a sequence to just before that. */
+  reset(seq: number | undefined): void {
     this.#remember();
     this.#bounced = [];
+    if (seq !== undefined) this.floor = { consumer_seq: 0, stream_seq: seq - 1 };
     this.delivered = { ...this.floor };
+    this.#stream.release();
   }
 
   /** The server was killed: pulls are gone, and the position may be an older one. */

@@ -46,6 +46,7 @@ export interface StreamHooks {
   /** a defence that a variant of the simulation takes away */
   isExpectationIgnored: boolean;
   isBatchTorn: boolean;
+  isHoldIgnored: boolean;
 }
 
 interface Change {
@@ -59,6 +60,8 @@ interface Batch {
   sinceMs: number;
 }
 
+/** a durable that nothing is delivered to */
+const hold = 'mb-hold';
 const overheadBytes = 30;
 const undoMs = 400;
 const batchMs = 10_000;
@@ -75,6 +78,8 @@ export class Stream {
   readonly #hooks: StreamHooks;
   readonly #batches = new Map<string, Batch>();
   #messages = new Map<number, StoredMessage>();
+  /** consumed, and held */
+  readonly #consumed = new Set<number>();
   #undo: Change[] = [];
   lastSeq = 0;
   bytes = 0;
@@ -143,6 +148,27 @@ export class Stream {
     const gone = [...this.#messages.keys()].filter((seq) => below === undefined || seq < below);
     for (const seq of gone) this.remove(seq);
     return gone.length;
+  }
+
+  /** Its group is done with it; it goes once the hold has given it up. */
+  consume(seq: number): void {
+    this.#consumed.add(seq);
+    this.release();
+  }
+
+  isConsumed(seq: number): boolean {
+    return this.#consumed.has(seq);
+  }
+
+  /** What is consumed and not held any more goes. */
+  release(): void {
+    const held = this.#hooks.isHoldIgnored ? undefined : this.consumers.get(hold);
+    const upTo = held?.floor.stream_seq ?? this.lastSeq;
+    for (const seq of this.#consumed) {
+      if (seq > upTo) continue;
+      this.#consumed.delete(seq);
+      this.remove(seq);
+    }
   }
 
   /** With interest retention a message goes when every consumer has acknowledged it. */
@@ -230,6 +256,7 @@ export class Stream {
 
   #lose(message: StoredMessage): void {
     this.lastSeq = Math.min(this.lastSeq, message.seq - 1);
+    this.#consumed.delete(message.seq);
     if (!this.#messages.delete(message.seq)) return;
     this.bytes -= message.size;
     this.#hooks.onLost(this, message);

@@ -10,7 +10,7 @@ import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { SnapshotCustomer } from '../api/snapshot.ts';
 import type { Clock } from '../clock.ts';
-import { type ArrivalPlace, FlowWriter } from '../delivery/index.ts';
+import { type ArrivalPlace, FlowWriter, StreamHold } from '../delivery/index.ts';
 import { type BusMessage, type Flow, flowKey } from '../envelope/index.ts';
 import { BusError, errorText, isBusError } from '../errors.ts';
 import { deleteBacklog } from '../groups/index.ts';
@@ -28,6 +28,8 @@ export interface DeadLettersOptions {
   /** runs the work unless the group's backlog moves, and keeps a move from beginning meanwhile; false when it moves */
   unlessMoving: (groupId: string, work: () => Promise<void>) => Promise<boolean>;
   onDead: (group: DeadGroup, reason: DeathReason, messages: number) => void;
+  /** messages went back into a group's stream, up to that sequence */
+  onReturned: (stream: string, seq: number) => void;
   clock: Clock;
   log: Logger;
 }
@@ -158,13 +160,14 @@ export class DeadLetters {
     if (target === undefined) {
       throw new BusError('E_NO_CONSUMERS_HERE', `${group.topic.name}@${group.group.name} is not served at this site`);
     }
-    const { nc, jsm, macKey } = this.#options;
+    const { nc, jsm, macKey, onReturned } = this.#options;
     const flow: Flow = {
       originId: this.#customer.terminalId,
       topicId: group.topic.id,
       incarnation: stream.incarnation,
     };
-    const relocation = new Relocation({ nc, jsm, macKey, flow, source: stream.name, target });
+    const onStored = (seq: number): void => onReturned(target.name, seq);
+    const relocation = new Relocation({ nc, jsm, macKey, flow, source: stream.name, target, onStored });
     await relocation.settle(always);
     let retried = 0;
     for await (const letters of this.#selected(group, stream, which)) {
@@ -211,7 +214,9 @@ export class DeadLetters {
     if (writer === undefined) {
       const dress = ({ subject }: BusMessage) => dressLetter(group.topic.name, subject, reason, 0);
       const onStored = (messages: number): void => onDead(group, reason, messages);
-      writer = new FlowWriter({ nc, jsm, macKey, stream, flow: ofReason, dress, onStored, onLost: () => undefined });
+      const told = { onStored, onLost: () => undefined };
+      const hold = new StreamHold({ nc, jsm, stream });
+      writer = new FlowWriter({ nc, jsm, macKey, stream, hold, flow: ofReason, dress, ...told });
       this.#writers.set(key, writer);
     }
     return writer;

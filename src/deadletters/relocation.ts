@@ -21,6 +21,8 @@ export interface RelocationOptions {
   flow: Flow;
   source: string;
   target: ArrivalPlace;
+  /** told of the target's sequence up to which it is stored */
+  onStored?: (seq: number) => void;
 }
 
 export interface Moving extends BatchMessage {
@@ -78,6 +80,7 @@ export class Relocation {
     try {
       this.#markerSeq = await publishBatch(nc, batch);
       this.#copied = next;
+      this.#options.onStored?.(this.#markerSeq);
     } catch (error) {
       // it may be stored all the same: the list in the target tells
       if (!isBusError(error, 'E_STREAM_FULL')) this.#copied = undefined;

@@ -10,7 +10,6 @@ import {
   type BusMessage,
   decodeBody,
   type Flow,
-  flowKey,
   type Manifest,
   type PublicKeyLike,
   RangeSet,
@@ -18,9 +17,9 @@ import {
 } from '../envelope/index.ts';
 import { BusError, isBusError } from '../errors.ts';
 import type { Opener } from '../sealing/index.ts';
-import { FlowWriter } from './flow-writer.ts';
 import type { GroupStream } from './group-stream.ts';
 import { quarantine } from './quarantine.ts';
+import { StreamWriters } from './stream-writers.ts';
 
 /** What a receipt will say; the terminal signs it. */
 export interface Stored {
@@ -65,25 +64,45 @@ export interface ArrivalConfig {
 
 export class Arrivals {
   readonly #options: ArrivalsOptions;
-  readonly #writers = new Map<string, FlowWriter>();
+  /** by the stream's name */
+  readonly #writers = new Map<string, StreamWriters>();
   #config: ArrivalConfig;
 
   constructor(options: ArrivalsOptions, config: ArrivalConfig) {
     this.#options = options;
     this.#config = config;
+    this.configure(config);
   }
 
   configure(config: ArrivalConfig): void {
     this.#config = config;
-    const live = new Set([...config.streams.values()].map((stream) => stream.name));
-    for (const key of this.#writers.keys()) {
-      if (!live.has(key.slice(0, key.indexOf(' ')))) this.#writers.delete(key);
+    const live = new Map([...config.streams.values()].map((stream) => [stream.name, stream]));
+    for (const [name, writers] of this.#writers) {
+      if (live.get(name)?.arrivalPrefix === writers.stream.arrivalPrefix) continue;
+      writers.close();
+      this.#writers.delete(name);
     }
+    for (const stream of live.values()) void this.#writersOf(stream)?.look();
+  }
+
+  stop(): void {
+    for (const writers of this.#writers.values()) writers.close();
+    this.#writers.clear();
   }
 
   /** The connection to nats-server is a new one: what is stored is looked at again. */
   reconnected(): void {
-    for (const writer of this.#writers.values()) writer.forget();
+    for (const writers of this.#writers.values()) writers.reconnected();
+  }
+
+  /** A message of that sequence is in a group's stream, and did not arrive here. */
+  saw(stream: string, seq: number): void {
+    this.#writers.get(stream)?.saw(seq);
+  }
+
+  /** Why consumed messages of a group stay, empty when they do not. */
+  problemOf(groupId: string): string {
+    return this.#writers.get(this.#config.streams.get(groupId)?.name ?? '')?.problem ?? '';
   }
 
   /**
@@ -150,24 +169,31 @@ export class Arrivals {
     const stream = this.#config.streams.get(groupId);
     if (stream === undefined)
       throw new BusError('E_NOT_YET', `the stream of a group of ${topic.name} is not ready here`);
-    const received = await this.#writer(stream, flow, topic).write({ first, last, floor, since, messages });
+    const writers = this.#writersOf(stream);
+    if (writers === undefined) throw new BusError('E_NOT_YET', `a group of ${topic.name} is not known here yet`);
+    const received = await writers.of(flow).write({ first, last, floor, since, messages });
     return { flow, groupId, first, last, status: 'stored', received, reason: '' };
   }
 
-  #writer(stream: GroupStream, flow: Flow, topic: SnapshotTopic): FlowWriter {
-    const key = `${stream.name} ${flowKey(flow)}`;
-    let writer = this.#writers.get(key);
-    if (writer === undefined) {
-      const { nc, jsm, macKey, onStored, storageFailures } = this.#options;
-      const { groupId } = stream;
-      const report = (messages: number): void => onStored(topic.id, groupId, messages);
-      const onLost = (lost: RangeSet, isNews: boolean): void => this.#options.onLost({ flow, groupId, lost, isNews });
-      const isOrdered = (): boolean => this.#config.customer.topics.find(({ id }) => id === topic.id)?.ordered === true;
-      const told = { onStored: report, onLost, isOrdered, storageFailures };
-      writer = new FlowWriter({ nc, jsm, stream, flow, macKey, ...told });
-      this.#writers.set(key, writer);
-    }
-    return writer;
+  /** Undefined where the group's topic is not in the configuration. */
+  #writersOf(stream: GroupStream): StreamWriters | undefined {
+    const { groupId, name } = stream;
+    const known = this.#writers.get(name);
+    const topicId = this.#topicOf(groupId)?.id;
+    if (known !== undefined || topicId === undefined) return known;
+    const { nc, jsm, macKey, storageFailures, ...told } = this.#options;
+    const writers = new StreamWriters({
+      ...{ nc, jsm, macKey, stream, topicId, storageFailures },
+      onStored: (messages) => told.onStored(topicId, groupId, messages),
+      onLost: (flow, lost, isNews) => told.onLost({ flow, groupId, lost, isNews }),
+      isOrdered: () => this.#topicOf(groupId)?.ordered === true,
+    });
+    this.#writers.set(name, writers);
+    return writers;
+  }
+
+  #topicOf(groupId: string): SnapshotTopic | undefined {
+    return this.#config.customer.topics.find(({ groups }) => groups.some(({ id }) => id === groupId));
   }
 
   #goneReceipt({ flow, first, last }: Manifest, groupId: string): Stored {

@@ -22,13 +22,17 @@ interface CommitReply {
 const commitTimeoutMs = 10_000;
 
 /**
- * Publishes the batch under a name that begins with `tag`, which its stored messages bear; resolves with the stream sequence of its last message. E_PEER_BUSY when the stream is full,
+ * Publishes the batch under a name that its stored messages bear; resolves with the stream sequence of its last message. E_STREAM_FULL when the stream is full,
  * E_CONFLICT when an expectation in the headers did not hold, E_NATS otherwise: then the outcome may be unknown.
  */
-export async function publishBatch(nc: NatsConnection, messages: readonly BatchMessage[], tag = ''): Promise<number> {
+export async function publishBatch(
+  nc: NatsConnection,
+  messages: readonly BatchMessage[],
+  name = randomBytes(9).toString('base64url'),
+): Promise<number> {
   const last = messages.at(-1);
   if (last === undefined) throw new BusError('E_INTERNAL', 'an empty batch was published');
-  const idLine = `Nats-Batch-Id: ${tag}${randomBytes(9).toString('base64url')}\r\n`;
+  const idLine = `Nats-Batch-Id: ${name}\r\n`;
   if (messages.length > 1) publishRaw(nc, encodeStaged(messages.slice(0, -1), idLine, largestPayload(nc)));
   const lines = `${idLine}Nats-Batch-Sequence: ${messages.length}\r\nNats-Batch-Commit: 1\r\n${last.headerLines}`;
   return commit(nc, last.subject, last.payload, headerBlock(lines));

@@ -22,6 +22,7 @@ import { parseAckSubject } from '../capture/index.ts';
 import { isBusError } from '../errors.ts';
 import { apiCode, natsCall, orNull } from '../nats/index.ts';
 import type { FeedSource } from './group-stream.ts';
+import { isGivenUp } from './stream-hold.ts';
 
 const durable = 'mb-keep';
 const sourceHeader = 'Nats-Stream-Source';
@@ -55,10 +56,11 @@ export async function deleteKeeper(jsm: JetStreamManager, stream: string): Promi
 }
 
 /**
- * Whether the stream's place in its feed depends on no message up to `seq`: what consumers acknowledged of them is gone,
- * and the rest may be deleted.
+ * Whether neither the stream's place in its feed nor its hold depends on a message up to `seq`: what consumers
+ * acknowledged of them is gone, and the rest may be deleted.
  */
 export async function isReleased(jsm: JetStreamManager, stream: string, seq: number): Promise<boolean> {
+  if (!(await isGivenUp(jsm, stream, seq))) return false;
   const info = await keeperOf(jsm, stream);
   if (info === null || info.ack_floor.stream_seq >= seq) return true;
   return info.num_pending === 0 && info.num_ack_pending === 0;
@@ -88,6 +90,8 @@ export class FeedKeeper {
   readonly #jsm: JetStreamManager;
   readonly #feed: Pick<FeedSource, 'stream' | 'durable'>;
   readonly #subscription: Subscription;
+  /** told of the stream sequence of every message */
+  readonly #onSeen: ((seq: number) => void) | undefined;
   /** the newest sourced message, undefined once it was given up without a newer one */
   #newest: Newest | undefined;
   #newestSeq = 0;
@@ -96,11 +100,12 @@ export class FeedKeeper {
 
   constructor(
     { nc, jsm }: { nc: NatsConnection; jsm: JetStreamManager },
-    place: { deliverSubject: string; feed: Pick<FeedSource, 'stream' | 'durable'> },
+    place: { deliverSubject: string; feed: Pick<FeedSource, 'stream' | 'durable'>; onSeen?: (seq: number) => void },
   ) {
     this.#nc = nc;
     this.#jsm = jsm;
     this.#feed = place.feed;
+    this.#onSeen = place.onSeen;
     this.deliverSubject = place.deliverSubject;
     this.#subscription = nc.subscribe(place.deliverSubject, {
       callback: (error, message) => {
@@ -119,6 +124,7 @@ export class FeedKeeper {
     const ackSubject = message.reply ?? '';
     if (!ackSubject.startsWith('$JS.ACK.')) return;
     const { seq } = parseAckSubject(ackSubject);
+    this.#onSeen?.(seq);
     // `<stream>:<hash> <sequence there> ...`
     const source = message.headers?.get(sourceHeader) ?? '';
     if (source === '' || seq < this.#newestSeq) {

@@ -11,19 +11,25 @@
  */
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
+import { backoffMs } from '../backoff.ts';
 import { type BusMessage, type Flow, MAX_MESSAGES, type RangeSet } from '../envelope/index.ts';
 import { BusError, isBusError } from '../errors.ts';
 import { filterHeaders } from '../nats/index.ts';
 import { type BatchMessage, publishBatch } from './atomic-batch.ts';
 import type { ArrivalPlace } from './group-stream.ts';
 import { MarkerStore, type StoredMarker } from './marker-store.ts';
-import { batchTag, storedBehind } from './torn-batch.ts';
+import type { OpenBatch, StreamHold } from './stream-hold.ts';
+import { type BatchTrace, batchName } from './torn-batch.ts';
 
 const maxBatchBytes = 16 * 1024 * 1024;
 const maxAttempts = 3;
 /** longer than envelopes overtake each other on one way, shorter than a sender waits for its answer */
 const gapPatienceMs = 1_000;
 const maxHeldBytes = 32 * 1024 * 1024;
+/** until it is looked for what a write left that failed, when nothing else is written */
+const settleAfterMs = { first: 50, last: 5_000 };
+/** nothing has arrived */
+const nothing: Arrival = { first: 1, last: 0, floor: 0, since: 0, messages: [] };
 
 export interface Arrival {
   first: number;
@@ -50,6 +56,8 @@ export interface FlowWriterOptions {
   stream: ArrivalPlace;
   flow: Flow;
   macKey: Uint8Array;
+  /** of the stream */
+  hold: StreamHold;
   /** told of every message stored, for metrics */
   onStored: (messages: number) => void;
   /** told of sequences that were receipted and are not here any more; `isNews` when they were not known before */
@@ -65,11 +73,15 @@ export interface FlowWriterOptions {
 export class FlowWriter {
   readonly #options: FlowWriterOptions;
   readonly #store: MarkerStore;
-  readonly #tag: string;
   /** as of the marker that was read last */
   #failuresSeen = 0;
   /** since the server or this process began, or an answer stayed away, it was looked for what lies behind the marker */
   #hasSearched = false;
+  /** stored in part, for all that is known */
+  #open: OpenBatch | undefined;
+  #settleTimer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+  #failedInTurn = 0;
   /** sequences were found that no stored marker tells of */
   #isUnsaved = false;
   #marker: StoredMarker | undefined;
@@ -82,7 +94,6 @@ export class FlowWriter {
   constructor(options: FlowWriterOptions) {
     this.#options = options;
     this.#store = new MarkerStore(options);
-    this.#tag = batchTag(options.flow);
   }
 
   /** What is stored may not be what was: the marker is read again before anything is written. */
@@ -98,6 +109,17 @@ export class FlowWriter {
       this.#jobs.push({ arrival, bytes, resolve, reject });
       if (!this.#isWriting) void this.#drain();
     });
+  }
+
+  /** Finds what an earlier write left, and has a marker tell of it. E_STREAM_FULL E_NATS E_MARKER_BAD */
+  async settle(): Promise<void> {
+    await this.write(nothing);
+  }
+
+  /** Its stream is written no more. */
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#settleTimer);
   }
 
   async #drain(): Promise<void> {
@@ -116,6 +138,18 @@ export class FlowWriter {
       this.#jobs.unshift(...this.#held.splice(0));
     }
     this.#isWriting = false;
+    this.#settleLater();
+  }
+
+  /** The flow may be silent from now on, and the hold waits for it. */
+  #settleLater(): void {
+    if (this.#open === undefined || this.#isClosed || this.#settleTimer !== undefined) return;
+    const { first, last } = settleAfterMs;
+    const settle = (): void => {
+      this.#settleTimer = undefined;
+      this.settle().catch(() => undefined);
+    };
+    this.#settleTimer = setTimeout(settle, backoffMs(this.#failedInTurn, first, last)).unref();
   }
 
   /** The jobs that follow what is stored, and one another; the others are held back until something was stored. */
@@ -194,19 +228,32 @@ export class FlowWriter {
       if (this.#failuresSeen !== this.#failures) this.forget();
       this.#marker ??= await this.#readMarker();
       try {
+        if (this.#isUnsaved) await this.#save(this.#marker);
         return await this.#commit(this.#marker, arrivals);
       } catch (error) {
-        this.#marker = undefined;
+        this.forget();
+        this.#failedInTurn += 1;
+        // a flow with a forged marker takes nothing more: the others do not wait for it
+        if (isBusError(error, 'E_MARKER_BAD')) this.#settled();
         const isUnclear = isBusError(error, 'E_CONFLICT', 'E_NATS');
-        if (isUnclear) this.#hasSearched = false;
         if (!isUnclear || attempt >= maxAttempts) throw error;
       }
     }
   }
 
+  /** Has a marker tell of what was found: a torn batch may fill its stream to the brim, so this gets room. */
+  async #save(marker: StoredMarker): Promise<void> {
+    try {
+      await this.#commit(marker, []);
+    } catch (error) {
+      if (!isBusError(error, 'E_STREAM_FULL')) throw error;
+      await this.#options.hold.withRoom(() => this.#commit(marker, []));
+    }
+  }
+
   /** Commits what is missing of the arrivals; with nothing missing it writes nothing. */
   async #commit(marker: StoredMarker, arrivals: readonly Arrival[]): Promise<RangeSet> {
-    const { nc, onStored, onLost } = this.#options;
+    const { nc, flow, hold, onStored, onLost } = this.#options;
     const received = marker.received.clone();
     const lost = marker.lost.clone();
     const batch: BatchMessage[] = [];
@@ -228,11 +275,22 @@ export class FlowWriter {
     const next = { floor, received, lost };
     const stored = batch.length;
     batch.push(this.#store.message(marker, next));
-    this.#marker = this.#store.stored(marker, next, await publishBatch(nc, batch, this.#tag));
-    this.#isUnsaved = false;
+    this.#open ??= hold.begin();
+    const seq = await publishBatch(nc, batch, batchName(flow));
+    this.#marker = this.#store.stored(marker, next, seq);
+    this.#settled(seq);
     onStored(stored);
     if (!lost.equals(marker.lost)) onLost(lost, true);
     return received;
+  }
+
+  /** Markers tell of all that is stored; of the last one as `seq`. */
+  #settled(seq = 0): void {
+    const open = this.#open;
+    this.#isUnsaved = false;
+    this.#open = undefined;
+    this.#failedInTurn = 0;
+    if (open !== undefined) this.#options.hold.settle(open, seq);
   }
 
   /** The original subject under the stream's secret; the bus's own headers beside the application's. */
@@ -256,14 +314,24 @@ export class FlowWriter {
   async #readMarker(): Promise<StoredMarker> {
     const failures = this.#failures;
     const marker = await this.#store.read();
-    const unmarked = this.#hasSearched ? [] : await storedBehind(this.#options, marker.seq);
+    const unmarked = this.#hasSearched ? [] : await this.#storedBehind(marker.seq);
     for (const seq of unmarked) marker.received.add(seq);
     this.#isUnsaved = unmarked.length > 0;
     // what was found is looked for again until a marker tells of it
     this.#hasSearched = unmarked.length === 0;
+    if (this.#hasSearched) this.#settled();
     this.#failuresSeen = failures;
     if (marker.lost.last > 0) this.#options.onLost(marker.lost, false);
     return marker;
+  }
+
+  /** Sequences of the flow that its marker does not tell of. */
+  async #storedBehind(markerSeq: number): Promise<number[]> {
+    const { flow, hold } = this.#options;
+    const traces = await hold.tracesBehind(markerSeq);
+    const isOfFlow = ({ originId, incarnation }: BatchTrace): boolean =>
+      originId === flow.originId && incarnation === flow.incarnation;
+    return traces.filter(isOfFlow).map(({ originSeq }) => originSeq);
   }
 }
 

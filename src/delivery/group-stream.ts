@@ -22,6 +22,7 @@ import type { SnapshotGroup, SnapshotTopic } from '../api/snapshot.ts';
 import { BusError } from '../errors.ts';
 import { apiCode, natsCall, orNull } from '../nats/index.ts';
 import { deleteKeeper, ensureKeeper } from './feed-keeper.ts';
+import { ensureHold } from './stream-hold.ts';
 
 const meta = { topic: 'mb_topic', group: 'mb_group' } as const;
 const inPrefix = '_mb.in.';
@@ -71,7 +72,7 @@ export async function ensureGroupStream(
     throw new BusError('E_FOREIGN_STREAM', `stream ${name} exists and does not belong to group ${name}`);
   }
   const secret = existing === null ? randomBytes(16).toString('hex') : secretOf(existing);
-  // a work queue of an earlier version cannot become anything else: it goes on as it was, without a keeper
+  // a work queue of an earlier version cannot become anything else: it goes on as it was, without keeper and hold
   const retention = existing?.config.retention ?? RetentionPolicy.Interest;
   const wanted = { ...groupConfig(topic, group, feed, secret), retention };
   const { config } =
@@ -81,6 +82,7 @@ export async function ensureGroupStream(
     ));
   // what nobody has interest in is not stored: all of it stands before anything can come
   await ensureMarkerInterest(jsm, name, secret);
+  if (retention === RetentionPolicy.Interest) await ensureHold(jsm, name);
   await ensureGroupConsumer(jsm, name, topic, group);
   if (feed !== null && retention === RetentionPolicy.Interest) await ensureKeeper(jsm, name, keepPrefix + secret);
   if (!isInLine(config, wanted)) {

@@ -110,7 +110,7 @@ export class GroupKeeper {
   }
 
   /** Why a group's messages here do not go to consumers here, empty when they do. */
-  reasonOf(groupId: string): string {
+  problemOf(groupId: string): string {
     return this.#entries.get(groupId)?.move.reason ?? '';
   }
 

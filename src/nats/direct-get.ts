@@ -35,28 +35,39 @@ const replyTimeoutMs = 5_000;
 
 /** One direct get; ends with the server's 204, or its 404 when there is nothing. In a cluster the leader is asked. E_NATS */
 export async function directGet(nc: NatsConnection, stream: string, request: GetRequest): Promise<StoredMessage[]> {
-  if (isClustered(nc)) return leaderGet(nc, stream, request);
-  const inbox = createInbox();
-  const subscription = nc.subscribe(inbox);
-  const timer = setTimeout(() => subscription.unsubscribe(), replyTimeoutMs);
-  try {
-    nc.publish(`$JS.API.DIRECT.GET.${stream}`, JSON.stringify(request), { reply: inbox });
-    return await natsCall(`read ${stream}`, () => collect(subscription, stream));
-  } finally {
-    clearTimeout(timer);
-    subscription.unsubscribe();
-  }
+  return isClustered(nc)
+    ? leaderGet(nc, stream, request)
+    : natsCall(`read ${stream}`, () => collect(nc, stream, request));
 }
 
-async function collect(replies: AsyncIterable<Msg>, stream: string): Promise<StoredMessage[]> {
+function collect(nc: NatsConnection, stream: string, request: GetRequest): Promise<StoredMessage[]> {
   const messages: StoredMessage[] = [];
-  for await (const reply of replies) {
+  const inbox = createInbox();
+  const { promise, resolve, reject } = Promise.withResolvers<StoredMessage[]>();
+  const take = (reply: Msg): void => {
     const status = statusCode(reply);
-    if (status === 204 || status === 404) return messages;
-    if (status !== 0) throw new BusError('E_NATS', `read ${stream}: status ${status}`);
-    messages.push(toStored(reply, stream));
-  }
-  throw new BusError('E_NATS', `read ${stream}: the answer ended early`);
+    if (status === 204 || status === 404) resolve(messages);
+    else if (status === 0) messages.push(toStored(reply, stream));
+    else throw new BusError('E_NATS', `read ${stream}: status ${status}`);
+  };
+  const callback = (error: Error | null, reply: Msg): void => {
+    try {
+      if (error !== null) throw error;
+      take(reply);
+    } catch (problem) {
+      reject(problem);
+    }
+  };
+  const subscription = nc.subscribe(inbox, { callback });
+  const timer = setTimeout(
+    () => reject(new BusError('E_NATS', `read ${stream}: the answer ended early`)),
+    replyTimeoutMs,
+  );
+  nc.publish(`$JS.API.DIRECT.GET.${stream}`, JSON.stringify(request), { reply: inbox });
+  return promise.finally(() => {
+    clearTimeout(timer);
+    subscription.unsubscribe();
+  });
 }
 
 function toStored(reply: Msg, stream: string): StoredMessage {

@@ -19,6 +19,7 @@ import {
   type Selection,
   type Tally,
 } from '../deadletters/index.ts';
+import type { Arrivals } from '../delivery/index.ts';
 import type { Flow } from '../envelope/index.ts';
 import { BusError, isBusError } from '../errors.ts';
 import type { GroupKeeper } from '../groups/index.ts';
@@ -31,6 +32,7 @@ export interface LettersOptions {
   jsm: JetStreamManager;
   macKey: Uint8Array;
   keeper: GroupKeeper;
+  arrivals: Arrivals;
   topics: ReadonlyMap<string, TopicRuntime>;
   metrics: TerminalMetrics;
   clock: Clock;
@@ -43,7 +45,7 @@ export class Letters {
   #customer: SnapshotCustomer;
 
   constructor(customer: SnapshotCustomer, options: LettersOptions) {
-    const { nc, jsm, macKey, keeper, clock, log } = options;
+    const { nc, jsm, macKey, keeper, arrivals, clock, log } = options;
     this.#customer = customer;
     this.#options = options;
     this.#letters = new DeadLetters(customer, {
@@ -52,6 +54,7 @@ export class Letters {
       macKey,
       unlessMoving: (groupId, work) => keeper.unlessMoving(groupId, work),
       onDead: (group, reason, messages) => this.#count(group, reason, messages),
+      onReturned: (stream, seq) => arrivals.saw(stream, seq),
       clock,
       log,
     });

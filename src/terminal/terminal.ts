@@ -164,9 +164,9 @@ export class Terminal {
 
   /** Why a group's messages stay from its consumers here, empty when they do not. */
   groupReason(topicId: string, groupId: string): string {
-    const { groups, letters, opener } = this.#parts ?? {};
-    const reasons = [groups?.reasonOf(groupId), letters?.problemOf(groupId), opener?.waitingReason(topicId)];
-    return reasons.filter(Boolean).join('; ');
+    const { groups, letters, opener, arrivals } = this.#parts ?? {};
+    const reasons = [groups, letters, arrivals].map((part) => part?.problemOf(groupId));
+    return [...reasons, opener?.waitingReason(topicId)].filter(Boolean).join('; ');
   }
 
   /** Messages of the group that were dropped here because its stream was full. */
@@ -225,7 +225,7 @@ export class Terminal {
       this.#arrivalConfig(),
     );
     const groups = this.#createKeeper(nc, jsm, sealer);
-    const letters = this.#createLetters(nc, jsm, groups);
+    const letters = this.#createLetters({ nc, jsm, arrivals, groups });
     this.#parts = { nc, jsm, sealer, opener, arrivals, inbound: this.#createInbound(arrivals), groups, letters };
     groups.start();
     letters.start();
@@ -262,6 +262,7 @@ export class Terminal {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#parts?.letters.stop();
+    this.#parts?.arrivals.stop();
     this.#parts?.groups.stop();
     this.#topics.stop();
     await this.#links.stop();
@@ -339,9 +340,9 @@ export class Terminal {
     await this.#parts.letters.park(flow, run, why);
   }
 
-  #createLetters(nc: NatsConnection, jsm: JetStreamManager, keeper: GroupKeeper): Letters {
+  #createLetters({ groups: keeper, ...parts }: Pick<Parts, 'nc' | 'jsm' | 'arrivals' | 'groups'>): Letters {
     const { markerKey: macKey, metrics, clock, log } = this.#options;
-    return new Letters(this.#customer, { nc, jsm, macKey, keeper, topics: this.#topics.all, metrics, clock, log });
+    return new Letters(this.#customer, { ...parts, macKey, keeper, topics: this.#topics.all, metrics, clock, log });
   }
 
   #createKeeper(nc: NatsConnection, jsm: JetStreamManager, sealer: Sealer): GroupKeeper {

@@ -25,6 +25,7 @@ import {
 } from '../capture/index.ts';
 import type { Clock } from '../clock.ts';
 import {
+  type Arrivals,
   detachFeed,
   ensureGroupConsumer,
   ensureGroupStream,
@@ -43,6 +44,7 @@ import type { Names } from './names.ts';
 export interface TopicRuntimeOptions {
   nc: NatsConnection;
   jsm: JetStreamManager;
+  arrivals: Pick<Arrivals, 'saw'>;
   terminalId: string;
   routes: Routes;
   names: Pick<Names, 'site'>;
@@ -241,11 +243,12 @@ export class TopicRuntime {
     }
   }
 
-  #keep({ groupId, keeperSubject: deliverSubject }: GroupStream, feed: FeedSource): void {
+  #keep({ name, groupId, keeperSubject: deliverSubject }: GroupStream, feed: FeedSource): void {
     const keeper = this.#keepers.get(groupId);
     if (keeper?.deliverSubject === deliverSubject) return;
     keeper?.stop();
-    this.#keepers.set(groupId, new FeedKeeper(this.#options, { deliverSubject, feed }));
+    const onSeen = (seq: number): void => this.#options.arrivals.saw(name, seq);
+    this.#keepers.set(groupId, new FeedKeeper(this.#options, { deliverSubject, feed, onSeen }));
   }
 
   async #openCursors(): Promise<CursorSet | undefined> {

@@ -7,7 +7,7 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import type { Snapshot, SnapshotCustomer, SnapshotTopic } from '../api/snapshot.ts';
 import type { ParkReason, Shipment, Shipper } from '../capture/index.ts';
 import type { Clock } from '../clock.ts';
-import type { GroupStream } from '../delivery/index.ts';
+import type { Arrivals, GroupStream } from '../delivery/index.ts';
 import type { Flow, SignFn } from '../envelope/index.ts';
 import type { HeldGroup } from '../groups/index.ts';
 import type { Logger } from '../log.ts';
@@ -40,6 +40,7 @@ export interface TopicParts {
   nc: NatsConnection;
   jsm: JetStreamManager;
   sealer: Sealer;
+  arrivals: Arrivals;
 }
 
 export class Topics {
@@ -124,10 +125,11 @@ export class Topics {
     for (const runtime of this.#runtimes.values()) runtime.stop();
   }
 
-  #create(topic: SnapshotTopic, { nc, jsm, sealer }: TopicParts): TopicRuntime {
+  #create(topic: SnapshotTopic, { nc, jsm, sealer, arrivals }: TopicParts): TopicRuntime {
     const { customer, routes, names, clock, log } = this.#options;
     return new TopicRuntime(topic, {
       nc,
+      arrivals,
       jsm,
       terminalId: customer().terminalId,
       routes,

@@ -5,7 +5,7 @@ import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { expect, test } from 'vitest';
 import type { SnapshotTopic } from '../../../src/api/snapshot.ts';
 import { FlowWriter } from '../../../src/delivery/flow-writer.ts';
-import { ensureGroupStream } from '../../../src/delivery/index.ts';
+import { ensureGroupStream, StreamHold } from '../../../src/delivery/index.ts';
 import { fixedBytes, fixedUuid, flow } from '../../support/envelopes.ts';
 import { testScope } from '../../support/nats-server.ts';
 import { groupOf } from '../../support/routing.ts';
@@ -24,7 +24,8 @@ async function open(
   const stream = await ensureGroupStream(jsm, topic, { ...group, maxBytes }, null);
   const ignore = (): void => undefined;
   const macKey = fixedBytes('mac', 32);
-  const options = { nc, jsm, stream, flow, macKey, onStored: ignore, onLost: ignore, isOrdered: () => isOrdered };
+  const hold = new StreamHold({ nc, jsm, stream });
+  const options = { nc, jsm, stream, flow, macKey, hold, onStored: ignore, onLost: ignore, isOrdered: () => isOrdered };
   return { jsm, writer: new FlowWriter(options) };
 }
 

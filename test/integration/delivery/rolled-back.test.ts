@@ -7,7 +7,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { expect, test } from 'vitest';
 import { FlowWriter } from '../../../src/delivery/flow-writer.ts';
-import { ensureGroupStream } from '../../../src/delivery/index.ts';
+import { ensureGroupStream, StreamHold } from '../../../src/delivery/index.ts';
 import { RangeSet } from '../../../src/envelope/index.ts';
 import { arrivalOf, busTopic, riskGroup } from '../../support/arrivals.ts';
 import { fixedBytes, flow } from '../../support/envelopes.ts';
@@ -33,7 +33,8 @@ async function start(dir: string): Promise<Destination> {
     said.push(`${isNews ? '+' : ''}${JSON.stringify(lost)}`);
   };
   const macKey = fixedBytes('mac', 32);
-  const writer = new FlowWriter({ nc, jsm, stream, flow, macKey, onStored: () => undefined, onLost });
+  const hold = new StreamHold({ nc, jsm, stream });
+  const writer = new FlowWriter({ nc, jsm, stream, flow, macKey, hold, onStored: () => undefined, onLost });
   return { writer, said, stop: life.end };
 }
 

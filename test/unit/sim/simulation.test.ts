@@ -42,7 +42,7 @@ describe('without a defence', () => {
     ['no-receipts', 'lost'],
     ['no-marker', 'duplicated'],
     ['early-custody', 'lost'],
-    ['torn-batch', 'duplicated'],
+    ['no-hold', 'duplicated'],
   ])('%s: a message is %s', { timeout: patienceMs }, async (variant, kind) => {
     const { findings } = await simulate({ schedules: 1_000, seed: 1, variant, isShrunk: false, until: [kind] });
     expect(findings.map((each) => each.kind)).toContain(kind);

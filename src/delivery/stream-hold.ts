@@ -1,0 +1,229 @@
+/**
+ * Keeps in a group stream what no marker tells of yet, whoever has consumed it: the next life must find it, or it would
+ * take the same messages once more.
+ *
+ *   batch and marker stored ──hold set forward──▶ goes as soon as it is consumed
+ *   batch cut short ──▶ held ──found, marker written──▶ settled ──hold set forward──▶ goes
+ *
+ * A durable of the bus has interest in every message. Nothing is delivered on it: it is set forward (CONSUMER.RESET,
+ * ADR-60), and a stream with interest retention lets go at once of what consumers have acknowledged up to there.
+ * docs/decisions/0015.
+ */
+import { AckPolicy, type JetStreamManager, type StreamConfig } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { errorText, isBusError } from '../errors.ts';
+import { apiCode, natsCall, orNull } from '../nats/index.ts';
+import { inTurns } from '../turns.ts';
+import { type BatchTrace, tracesBehind } from './torn-batch.ts';
+
+const durable = 'mb-hold';
+/** between two steps forward: each is a small write of nats-server */
+const restMs = 50;
+const againMs = 1_000;
+/** how far a search goes back at least, for a marker that a full disk lost: a batch of each of a few flows */
+const tailMessages = 4_000;
+/** for the markers that settle a full stream */
+const spareBytes = 1024 * 1024;
+
+/** Creates the hold of a stream, or finds it. What was stored before there was one is not held. E_NATS */
+export async function ensureHold(jsm: JetStreamManager, stream: string): Promise<void> {
+  if ((await holdPosition(jsm, stream)) !== null) return;
+  const { state } = await natsCall(`stream ${stream}`, () => jsm.streams.info(stream));
+  await natsCall(`create hold of ${stream}`, () =>
+    jsm.consumers.add(stream, { durable_name: durable, ack_policy: AckPolicy.Explicit }),
+  );
+  if (state.last_seq > 0) await setHold(jsm, stream, state.last_seq);
+}
+
+/** Whether the hold has given up everything up to `seq`. E_NATS */
+export async function isGivenUp(jsm: JetStreamManager, stream: string, seq: number): Promise<boolean> {
+  return ((await holdPosition(jsm, stream)) ?? seq) >= seq;
+}
+
+/** Null when the stream has none. */
+async function holdPosition(jsm: JetStreamManager, stream: string): Promise<number | null> {
+  const info = await orNull(
+    natsCall(`hold of ${stream}`, () => jsm.consumers.info(stream, durable)),
+    apiCode.consumerNotFound,
+  );
+  return info?.ack_floor.stream_seq ?? null;
+}
+
+async function setHold(jsm: JetStreamManager, stream: string, seq: number): Promise<void> {
+  await natsCall(`hold of ${stream}`, () => jsm.consumers.reset(stream, durable, seq + 1));
+}
+
+/** A batch that may be stored in part; nothing behind `after` is given up until it is settled. */
+export interface OpenBatch {
+  readonly after: number;
+}
+
+/** What was read of the stream in this life. */
+interface Found {
+  after: number;
+  upTo: number;
+  traces: readonly BatchTrace[];
+}
+
+const nothingRead: Found = { after: 0, upTo: -1, traces: [] };
+
+export class StreamHold {
+  readonly #nc: NatsConnection;
+  readonly #jsm: JetStreamManager;
+  readonly #stream: string;
+  /** given up, as nats-server has it; undefined while that is not known, and where the stream has no hold */
+  #position: number | undefined;
+  /** the newest sequence that is known of */
+  #seen = 0;
+  #found: Found = nothingRead;
+  readonly #open = new Set<OpenBatch>();
+  readonly #suspension: OpenBatch = { after: 0 };
+  #timer: NodeJS.Timeout | undefined;
+  readonly #inTurn = inTurns();
+  #isStepping = false;
+  #isClosed = false;
+  #problem = '';
+
+  constructor({ nc, jsm, stream }: { nc: NatsConnection; jsm: JetStreamManager; stream: { name: string } }) {
+    this.#nc = nc;
+    this.#jsm = jsm;
+    this.#stream = stream.name;
+  }
+
+  /** Why consumed messages stay, for people; empty when they do not. */
+  get problem(): string {
+    return this.#problem;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Before a batch is published. */
+  begin(): OpenBatch {
+    const batch = { after: this.#settledUpTo };
+    this.#open.add(batch);
+    return batch;
+  }
+
+  /** The batch is stored as a whole, its last message as `seq`; or not at all, or a marker tells what is: 0. */
+  settle(batch: OpenBatch, seq = 0): void {
+    this.#open.delete(batch);
+    this.saw(seq);
+  }
+
+  /** There is a message of that sequence. */
+  saw(seq: number): void {
+    this.#seen = Math.max(this.#seen, seq);
+    if (this.#timer === undefined) void this.#step();
+  }
+
+  /** Sees whatever there is by now. E_NATS */
+  async look(): Promise<void> {
+    this.saw(await this.#lastSeq());
+  }
+
+  /** What batches stored behind `seq` that is held, or among the last 4,000 messages. E_NATS */
+  tracesBehind(seq: number): Promise<BatchTrace[]> {
+    return this.#search((position, last) => Math.max(seq, Math.min(position, last - tailMessages)));
+  }
+
+  /** What batches stored that is held. E_NATS */
+  held(): Promise<BatchTrace[]> {
+    return this.#search((position) => position);
+  }
+
+  /** From `behind` to the stream's end; each part is read once in a life. */
+  #search(behind: (position: number, last: number) => number): Promise<BatchTrace[]> {
+    return this.#inTurn(async () => {
+      const last = await this.#lastSeq();
+      const position = this.#position ?? (await this.#readPosition(last)) ?? last;
+      const after = Math.max(0, behind(position, last));
+      const isRead = this.#found.after <= after && after <= this.#found.upTo;
+      const found = isRead ? this.#found : { after, upTo: after, traces: [] };
+      const more = await tracesBehind(this.#nc, this.#stream, { after: found.upTo, last });
+      const traces = [...found.traces, ...more];
+      const keptFrom = Math.max(found.after, Math.min(position, last - tailMessages));
+      this.#found = { after: keptFrom, upTo: last, traces: traces.filter(({ seq }) => seq > keptFrom) };
+      return traces.filter(({ seq }) => seq > after);
+    });
+  }
+
+  /** nats-server may have another life, and an older disk: nothing is given up until `resume`. */
+  suspend(): void {
+    this.#open.add(this.#suspension);
+    this.#position = undefined;
+    this.#seen = 0;
+    this.#found = nothingRead;
+  }
+
+  /** Everything that was held is settled. */
+  resume(): void {
+    this.settle(this.#suspension);
+  }
+
+  /**
+   * Runs `work` while a full stream takes a little more. A torn batch may fill it to its brim: nothing of it leaves before a
+   * marker tells of it, and the marker needs room. E_NATS and those of `work`
+   */
+  withRoom<T>(work: () => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      const { config } = await natsCall(`stream ${this.#stream}`, () => this.#jsm.streams.info(this.#stream));
+      if (config.max_bytes <= 0) return work();
+      await this.#resize(config, config.max_bytes + spareBytes);
+      try {
+        return await work();
+      } finally {
+        await this.#resize(config, config.max_bytes);
+      }
+    });
+  }
+
+  async #resize(config: StreamConfig, maxBytes: number): Promise<void> {
+    await natsCall(`stream ${this.#stream}`, () =>
+      this.#jsm.streams.update(this.#stream, { ...config, max_bytes: maxBytes }),
+    );
+  }
+
+  get #settledUpTo(): number {
+    let upTo = this.#seen;
+    for (const { after } of this.#open) upTo = Math.min(upTo, after);
+    return upTo;
+  }
+
+  async #lastSeq(): Promise<number> {
+    const { state } = await natsCall(`stream ${this.#stream}`, () => this.#jsm.streams.info(this.#stream));
+    return state.last_seq;
+  }
+
+  /** A stream that was put back may end before its hold: that goes back with it. */
+  async #readPosition(last: number): Promise<number | null> {
+    const position = await holdPosition(this.#jsm, this.#stream);
+    if (position === null) return null;
+    if (position > last) await setHold(this.#jsm, this.#stream, last);
+    this.#position = Math.min(position, last);
+    return this.#position;
+  }
+
+  async #step(): Promise<void> {
+    const upTo = this.#settledUpTo;
+    if (this.#isStepping || this.#isClosed || this.#position === undefined || upTo <= this.#position) return;
+    this.#isStepping = true;
+    try {
+      await setHold(this.#jsm, this.#stream, upTo);
+      if (this.#position !== undefined) this.#position = upTo;
+      this.#problem = '';
+    } catch (error) {
+      if (!isBusError(error)) throw error;
+      this.#problem = `consumed messages stay: ${errorText(error)}`;
+    }
+    this.#isStepping = false;
+    if (!this.#isClosed) this.#timer = setTimeout(this.#rested, this.#problem === '' ? restMs : againMs).unref();
+  }
+
+  readonly #rested = (): void => {
+    this.#timer = undefined;
+    void this.#step();
+  };
+}
