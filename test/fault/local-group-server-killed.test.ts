@@ -1,6 +1,6 @@
 /**
  *   publisher ─▶ stream trade ──native source──▶ stream trade@books ─▶ consumer      one nats-server, killed
- *                                                      └▶ keeper
+ *                                                      └▶ keeper, hold
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +11,9 @@ import { expect, test } from 'vitest';
 import type { SnapshotGroup, SnapshotTopic } from '../../src/api/snapshot.ts';
 import { ensureCaptureStream, ensureFeed } from '../../src/capture/index.ts';
 import { ensureGroupStream, FeedKeeper, isReleased } from '../../src/delivery/index.ts';
+import { StreamWriters } from '../../src/delivery/stream-writers.ts';
 import { Ledger, seeded } from '../support/bus.ts';
+import { fixedBytes } from '../support/envelopes.ts';
 import { eventually, freePort, natsBinary, testScope } from '../support/nats-server.ts';
 
 /** a client's, before it asks a server that was gone again */
@@ -103,7 +105,7 @@ test('with nobody to answer for the keeper, local delivery goes on and a killed 
 interface TestSite {
   nc: NatsConnection;
   jsm: Awaited<ReturnType<typeof jetstreamManager>>;
-  /** Answers for the keeper from now on. */
+  /** Answers for keeper and hold from now on. */
   keep(): void;
   /** SIGKILL, and a start after `pauseMs`, which is how long nobody is there. */
   restart(pauseMs: number): Promise<void>;
@@ -120,18 +122,32 @@ async function openSite(): Promise<TestSite> {
   const { durable, deliverSubject } = await ensureFeed(jsm, capture.name, group, null);
   const feed = { stream: capture.name, durable, deliverSubject };
   const stream = await ensureGroupStream(jsm, topic, group, feed);
+  let began = (): void => undefined;
   return {
     nc,
     jsm,
     keep: () => {
-      const keeper = new FeedKeeper({ nc, jsm }, { deliverSubject: stream.keeperSubject, feed });
-      scope.onEnd(async () => keeper.stop());
+      const writers = new StreamWriters({
+        ...{ nc, jsm, stream, macKey: fixedBytes('mac', 32), topicId: topic.id },
+        onStored: () => undefined,
+        onLost: () => undefined,
+        isOrdered: () => false,
+        storageFailures: () => 0,
+      });
+      const onSeen = (seq: number): void => writers.saw(seq);
+      const keeper = new FeedKeeper({ nc, jsm }, { deliverSubject: stream.keeperSubject, feed, onSeen });
+      began = () => writers.reconnected();
+      scope.onEnd(async () => {
+        keeper.stop();
+        writers.close();
+      });
     },
     restart: async (pauseMs) => {
       await kill(server);
       await delay(pauseMs);
       server = await start(port, dir);
       await eventually('the connection', () => nc.rtt().catch(() => undefined));
+      began();
     },
   };
 }
