@@ -24,6 +24,8 @@ const long = [
   'test/integration/demo/demo.test.ts',
   'test/integration/docs/deploy.test.ts',
   'test/integration/docs/examples.test.ts',
+  'test/integration/docs/operations.test.ts',
+  'test/integration/docs/pages.test.ts',
   'test/integration/groups/forget.test.ts',
   'test/integration/groups/move.test.ts',
   'test/integration/ops/compose.test.ts',
