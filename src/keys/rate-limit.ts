@@ -29,6 +29,19 @@ export class RateLimit {
 
   /** Takes one, or says that there is none left. */
   take(key: string): boolean {
+    const bucket = this.#used(key);
+    if (bucket.tokens < 1) return false;
+    bucket.tokens -= 1;
+    return true;
+  }
+
+  /** Takes one, there or not. What is owed has to come in before `has` says yes again: many asked for at once are each counted. */
+  owe(key: string): void {
+    this.#used(key).tokens -= 1;
+  }
+
+  /** The bucket as of now, most recently used. */
+  #used(key: string): Bucket {
     const now = this.#clock.monotonicMs();
     const bucket = this.#buckets.get(key) ?? { tokens: this.#burst, atMs: now };
     bucket.tokens = this.#filled(bucket, now);
@@ -36,9 +49,7 @@ export class RateLimit {
     this.#buckets.delete(key);
     this.#buckets.set(key, bucket);
     if (this.#buckets.size > maxBuckets) this.#buckets.delete(this.#buckets.keys().next().value!);
-    if (bucket.tokens < 1) return false;
-    bucket.tokens -= 1;
-    return true;
+    return bucket;
   }
 
   #filled({ tokens, atMs }: Bucket, now: number): number {

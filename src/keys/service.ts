@@ -313,7 +313,7 @@ class RegistryKeyService implements KeyService {
   }
 
   #refused({ siteId, method, terminalId, topicId }: Named, check: Check): BusError {
-    this.#rates.guesses.take(`${siteId}/${terminalId} ${method}`);
+    this.#rates.guesses.owe(`${siteId}/${terminalId} ${method}`);
     this.#audit.note({ siteId, method, terminalId, topicId, check });
     const unsaid = this.#refusals.say(`${siteId} ${check}`);
     if (unsaid !== undefined)

@@ -82,4 +82,14 @@ describe('a rate limit', () => {
     nowMs = 60_000;
     expect(takes('a', 4)).toEqual([true, true, true, false]);
   });
+
+  test('counts each of many that passed together: what is owed comes in before the next', () => {
+    let nowMs = 0;
+    const rate = new RateLimit({ perSecond: 10, burst: 3 }, { ...systemClock, monotonicMs: () => nowMs });
+    for (let n = 0; n < 50; n++) rate.owe('a');
+    nowMs = 4_000;
+    expect(rate.has('a')).toBe(false);
+    nowMs = 4_900;
+    expect(rate.has('a')).toBe(true);
+  });
 });
