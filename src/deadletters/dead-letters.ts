@@ -90,6 +90,7 @@ export class DeadLetters {
     this.#isStopped = true;
     clearInterval(this.#timer);
     this.#subscription.unsubscribe();
+    for (const writer of this.#writers.values()) writer.close();
   }
 
   /** Groups whose consumers read here; those that give messages up are watched. */

@@ -119,9 +119,11 @@ export class StreamHold {
     if (this.#timer === undefined) void this.#step();
   }
 
-  /** Sees whatever there is by now. E_NATS */
+  /** Sees whatever there is by now, and where the hold stands: a step that got no answer may come after a later one. E_NATS */
   async look(): Promise<void> {
-    this.saw(await this.#lastSeq());
+    const last = await this.#lastSeq();
+    await this.#readPosition(last);
+    this.saw(last);
   }
 
   /** What batches stored behind `seq` that is held, or among the last 4,000 messages. E_NATS */
