@@ -115,6 +115,7 @@ export class Relocation {
     );
     this.#markerSeq = stored?.seq ?? 0;
     if (stored === null) return new Set();
+    this.#options.onStored?.(stored.seq);
     const { received } = decodeMarker(stored.data, macKey, target.name);
     const seqs = new Set<number>();
     for (let seq = 1; seq <= received.mark; seq++) seqs.add(seq);

@@ -67,6 +67,7 @@ export class Arrivals {
   /** by the stream's name */
   readonly #writers = new Map<string, StreamWriters>();
   #config: ArrivalConfig;
+  #isStopped = false;
 
   constructor(options: ArrivalsOptions, config: ArrivalConfig) {
     this.#options = options;
@@ -86,6 +87,7 @@ export class Arrivals {
   }
 
   stop(): void {
+    this.#isStopped = true;
     for (const writers of this.#writers.values()) writers.close();
     this.#writers.clear();
   }
@@ -175,12 +177,12 @@ export class Arrivals {
     return { flow, groupId, first, last, status: 'stored', received, reason: '' };
   }
 
-  /** Undefined where the group's topic is not in the configuration. */
+  /** Undefined where the group's topic is not in the configuration, or all of this has stopped. */
   #writersOf(stream: GroupStream): StreamWriters | undefined {
     const { groupId, name } = stream;
     const known = this.#writers.get(name);
     const topicId = this.#topicOf(groupId)?.id;
-    if (known !== undefined || topicId === undefined) return known;
+    if (known !== undefined || topicId === undefined || this.#isStopped) return known;
     const { nc, jsm, macKey, storageFailures, ...told } = this.#options;
     const writers = new StreamWriters({
       ...{ nc, jsm, macKey, stream, topicId, storageFailures },

@@ -154,8 +154,8 @@ export class FlowWriter {
 
   /** The jobs that follow what is stored, and one another; the others are held back until something was stored. */
   async #inOrder(jobs: readonly Job[]): Promise<Job[]> {
-    this.#marker ??= await this.#readMarker();
-    let reached = this.#marker.received.mark;
+    const marker = await this.#current();
+    let reached = marker.received.mark;
     const next: Job[] = [];
     for (const job of [...jobs].sort((a, b) => a.arrival.first - b.arrival.first)) {
       const { first, last, floor, since } = job.arrival;
@@ -226,15 +226,12 @@ export class FlowWriter {
   async #commitAll(arrivals: readonly Arrival[]): Promise<RangeSet> {
     for (let attempt = 1; ; attempt++) {
       if (this.#failuresSeen !== this.#failures) this.forget();
-      this.#marker ??= await this.#readMarker();
+      let marker = await this.#current();
       try {
-        if (this.#isUnsaved) await this.#save(this.#marker);
-        return await this.#commit(this.#marker, arrivals);
+        if (this.#isUnsaved) marker = await this.#save(marker);
+        return await this.#commit(marker, arrivals);
       } catch (error) {
-        this.forget();
-        this.#failedInTurn += 1;
-        // a flow with a forged marker takes nothing more: the others do not wait for it
-        if (isBusError(error, 'E_MARKER_BAD')) this.#settled();
+        this.#failed();
         const isUnclear = isBusError(error, 'E_CONFLICT', 'E_NATS');
         if (!isUnclear || attempt >= maxAttempts) throw error;
       }
@@ -242,13 +239,31 @@ export class FlowWriter {
   }
 
   /** Has a marker tell of what was found: a torn batch may fill its stream to the brim, so this gets room. */
-  async #save(marker: StoredMarker): Promise<void> {
+  async #save(marker: StoredMarker): Promise<StoredMarker> {
     try {
       await this.#commit(marker, []);
     } catch (error) {
       if (!isBusError(error, 'E_STREAM_FULL')) throw error;
       await this.#options.hold.withRoom(() => this.#commit(marker, []));
     }
+    return this.#current();
+  }
+
+  async #current(): Promise<StoredMarker> {
+    try {
+      this.#marker ??= await this.#readMarker();
+      return this.#marker;
+    } catch (error) {
+      this.#failed();
+      // a flow with a forged marker takes nothing more: the others do not wait for it
+      if (isBusError(error, 'E_MARKER_BAD')) this.#settled();
+      throw error;
+    }
+  }
+
+  #failed(): void {
+    this.forget();
+    this.#failedInTurn += 1;
   }
 
   /** Commits what is missing of the arrivals; with nothing missing it writes nothing. */
@@ -290,7 +305,8 @@ export class FlowWriter {
     this.#isUnsaved = false;
     this.#open = undefined;
     this.#failedInTurn = 0;
-    if (open !== undefined) this.#options.hold.settle(open, seq);
+    if (open !== undefined) this.#options.hold.settle(open);
+    this.#options.hold.saw(seq);
   }
 
   /** The original subject under the stream's secret; the bus's own headers beside the application's. */
@@ -319,7 +335,7 @@ export class FlowWriter {
     this.#isUnsaved = unmarked.length > 0;
     // what was found is looked for again until a marker tells of it
     this.#hasSearched = unmarked.length === 0;
-    if (this.#hasSearched) this.#settled();
+    if (this.#hasSearched) this.#settled(marker.seq);
     this.#failuresSeen = failures;
     if (marker.lost.last > 0) this.#options.onLost(marker.lost, false);
     return marker;

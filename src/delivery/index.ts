@@ -17,4 +17,4 @@ export {
   ownersOf,
 } from './group-stream.ts';
 export { countQuarantined } from './quarantine.ts';
-export { StreamHold } from './stream-hold.ts';
+export { deleteHold, StreamHold } from './stream-hold.ts';

@@ -9,7 +9,7 @@
  * ADR-60), and a stream with interest retention lets go at once of what consumers have acknowledged up to there.
  * docs/decisions/0015.
  */
-import { AckPolicy, type JetStreamManager, type StreamConfig } from '@nats-io/jetstream';
+import { AckPolicy, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { errorText, isBusError } from '../errors.ts';
 import { apiCode, natsCall, orNull } from '../nats/index.ts';
@@ -33,6 +33,14 @@ export async function ensureHold(jsm: JetStreamManager, stream: string): Promise
     jsm.consumers.add(stream, { durable_name: durable, ack_policy: AckPolicy.Explicit }),
   );
   if (state.last_seq > 0) await setHold(jsm, stream, state.last_seq);
+}
+
+/** Gives up its interest: what consumers have acknowledged goes. E_NATS */
+export async function deleteHold(jsm: JetStreamManager, stream: string): Promise<void> {
+  await orNull(
+    natsCall(`delete hold of ${stream}`, () => jsm.consumers.delete(stream, durable)),
+    apiCode.consumerNotFound,
+  );
 }
 
 /** Whether the hold has given up everything up to `seq`. E_NATS */
@@ -73,6 +81,8 @@ export class StreamHold {
   readonly #stream: string;
   /** given up, as nats-server has it; undefined while that is not known, and where the stream has no hold */
   #position: number | undefined;
+  /** of nats-server: what was read in an earlier one says nothing */
+  #life = 0;
   /** the newest sequence that is known of */
   #seen = 0;
   #found: Found = nothingRead;
@@ -80,6 +90,8 @@ export class StreamHold {
   readonly #suspension: OpenBatch = { after: 0 };
   #timer: NodeJS.Timeout | undefined;
   readonly #inTurn = inTurns();
+  /** the stream's own, while it takes more */
+  #limit: number | undefined;
   #isStepping = false;
   #isClosed = false;
   #problem = '';
@@ -107,10 +119,10 @@ export class StreamHold {
     return batch;
   }
 
-  /** The batch is stored as a whole, its last message as `seq`; or not at all, or a marker tells what is: 0. */
-  settle(batch: OpenBatch, seq = 0): void {
+  /** The batch is stored as a whole or not at all, or a marker tells what is. */
+  settle(batch: OpenBatch): void {
     this.#open.delete(batch);
-    this.saw(seq);
+    this.saw(0);
   }
 
   /** There is a message of that sequence. */
@@ -121,9 +133,10 @@ export class StreamHold {
 
   /** Sees whatever there is by now, and where the hold stands: a step that got no answer may come after a later one. E_NATS */
   async look(): Promise<void> {
+    const life = this.#life;
     const last = await this.#lastSeq();
     await this.#readPosition(last);
-    this.saw(last);
+    if (life === this.#life) this.saw(last);
   }
 
   /** What batches stored behind `seq` that is held, or among the last 4,000 messages. E_NATS */
@@ -139,6 +152,7 @@ export class StreamHold {
   /** From `behind` to the stream's end; each part is read once in a life. */
   #search(behind: (position: number, last: number) => number): Promise<BatchTrace[]> {
     return this.#inTurn(async () => {
+      const life = this.#life;
       const last = await this.#lastSeq();
       const position = this.#position ?? (await this.#readPosition(last)) ?? last;
       const after = Math.max(0, behind(position, last));
@@ -147,13 +161,15 @@ export class StreamHold {
       const more = await tracesBehind(this.#nc, this.#stream, { after: found.upTo, last });
       const traces = [...found.traces, ...more];
       const keptFrom = Math.max(found.after, Math.min(position, last - tailMessages));
-      this.#found = { after: keptFrom, upTo: last, traces: traces.filter(({ seq }) => seq > keptFrom) };
+      const kept = { after: keptFrom, upTo: last, traces: traces.filter(({ seq }) => seq > keptFrom) };
+      if (life === this.#life) this.#found = kept;
       return traces.filter(({ seq }) => seq > after);
     });
   }
 
   /** nats-server may have another life, and an older disk: nothing is given up until `resume`. */
   suspend(): void {
+    this.#life += 1;
     this.#open.add(this.#suspension);
     this.#position = undefined;
     this.#seen = 0;
@@ -171,21 +187,28 @@ export class StreamHold {
    */
   withRoom<T>(work: () => Promise<T>): Promise<T> {
     return this.#inTurn(async () => {
-      const { config } = await natsCall(`stream ${this.#stream}`, () => this.#jsm.streams.info(this.#stream));
+      const { config, state } = await this.#info();
       if (config.max_bytes <= 0) return work();
-      await this.#resize(config, config.max_bytes + spareBytes);
+      this.#limit ??= config.max_bytes;
       try {
+        await this.#resize(Math.max(config.max_bytes, state.bytes) + spareBytes);
         return await work();
       } finally {
-        await this.#resize(config, config.max_bytes);
+        await this.#resize(this.#limit);
+        this.#limit = undefined;
       }
     });
   }
 
-  async #resize(config: StreamConfig, maxBytes: number): Promise<void> {
+  async #resize(maxBytes: number): Promise<void> {
+    const { config } = await this.#info();
     await natsCall(`stream ${this.#stream}`, () =>
       this.#jsm.streams.update(this.#stream, { ...config, max_bytes: maxBytes }),
     );
+  }
+
+  #info(): Promise<StreamInfo> {
+    return natsCall(`stream ${this.#stream}`, () => this.#jsm.streams.info(this.#stream));
   }
 
   get #settledUpTo(): number {
@@ -195,26 +218,27 @@ export class StreamHold {
   }
 
   async #lastSeq(): Promise<number> {
-    const { state } = await natsCall(`stream ${this.#stream}`, () => this.#jsm.streams.info(this.#stream));
-    return state.last_seq;
+    return (await this.#info()).state.last_seq;
   }
 
   /** A stream that was put back may end before its hold: that goes back with it. */
   async #readPosition(last: number): Promise<number | null> {
-    const position = await holdPosition(this.#jsm, this.#stream);
-    if (position === null) return null;
-    if (position > last) await setHold(this.#jsm, this.#stream, last);
-    this.#position = Math.min(position, last);
-    return this.#position;
+    const life = this.#life;
+    const stored = await holdPosition(this.#jsm, this.#stream);
+    if (stored !== null && stored > last) await setHold(this.#jsm, this.#stream, last);
+    const position = stored === null ? null : Math.min(stored, last);
+    if (life === this.#life) this.#position = position ?? undefined;
+    return position;
   }
 
   async #step(): Promise<void> {
     const upTo = this.#settledUpTo;
     if (this.#isStepping || this.#isClosed || this.#position === undefined || upTo <= this.#position) return;
+    const life = this.#life;
     this.#isStepping = true;
     try {
       await setHold(this.#jsm, this.#stream, upTo);
-      if (this.#position !== undefined) this.#position = upTo;
+      if (life === this.#life) this.#position = upTo;
       this.#problem = '';
     } catch (error) {
       if (!isBusError(error)) throw error;

@@ -26,6 +26,8 @@ export interface StreamWritersOptions {
 }
 
 const againMs = { first: 100, last: 5_000 };
+/** what came otherwise than through here, and a hold that was made anew or went back, are seen within this */
+const lookMs = 10_000;
 
 export class StreamWriters {
   readonly stream: ArrivalPlace;
@@ -36,6 +38,7 @@ export class StreamWriters {
   /** a new life began while the last one was looked at */
   #isStale = false;
   #timer: NodeJS.Timeout | undefined;
+  readonly #looking: NodeJS.Timeout;
   #isClosed = false;
   #problem = '';
 
@@ -43,6 +46,7 @@ export class StreamWriters {
     this.#options = options;
     this.stream = options.stream;
     this.#hold = new StreamHold(options);
+    this.#looking = setInterval(() => void this.look(), lookMs).unref();
     this.reconnected();
   }
 
@@ -87,6 +91,7 @@ export class StreamWriters {
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#looking);
     this.#hold.close();
     for (const writer of this.#writers.values()) writer.close();
   }
@@ -120,6 +125,7 @@ export class StreamWriters {
       flows.set(flowKey(flow), flow);
     }
     for (const flow of flows.values()) {
+      if (this.#isClosed) return;
       try {
         await this.of(flow).settle();
       } catch (error) {

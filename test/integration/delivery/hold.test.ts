@@ -4,7 +4,7 @@
  * What nats-server leaves when its disk fills up in the middle of a batch is made by hand here: messages without a marker.
  */
 import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/nats-core';
+import { headers, type MsgHdrs, type NatsConnection } from '@nats-io/nats-core';
 import { expect, test } from 'vitest';
 import { publishBatch } from '../../../src/delivery/atomic-batch.ts';
 import { ensureGroupStream, type GroupStream, isReleased, StreamHold } from '../../../src/delivery/index.ts';
@@ -69,6 +69,29 @@ async function consume({ nc, stream }: Place, messages: number): Promise<number[
 async function held({ jsm, stream }: Place): Promise<number> {
   const { state } = await jsm.streams.info(stream.name, { subjects_filter: `${stream.markerPrefix}*` });
   return state.messages - Object.keys(state.subjects ?? {}).length;
+}
+
+/** The connection, but the answers to its first requests of a batch get lost. */
+function withoutAnswers(nc: NatsConnection, count: number): NatsConnection {
+  let left = count;
+  const request: NatsConnection['request'] = async (subject, ...rest) => {
+    const answer = await nc.request(subject, ...rest);
+    if (subject.startsWith('_mb.') && left-- > 0) throw new Error('no answer');
+    return answer;
+  };
+  return new Proxy(nc, {
+    get: (target, key) => {
+      if (key === 'request') return request;
+      const value: unknown = Reflect.get(target, key);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+function rollup(): MsgHdrs {
+  const all = headers();
+  all.set('Nats-Rollup', 'sub');
+  return all;
 }
 
 const upTo = (last: number, first = 1): number[] =>
@@ -138,7 +161,8 @@ test('a write that may have failed in part holds, until it is known what it left
   await leaveTorn(place, 1, 5);
   const other = hold.begin();
   await leaveTorn(place, 6, 7);
-  hold.settle(other, 7);
+  hold.settle(other);
+  hold.saw(7);
   await consume(place, 7);
   expect(await isReleased(place.jsm, place.stream.name, 1)).toBe(false);
   hold.settle(batch);
@@ -158,6 +182,53 @@ test('a hold that is ahead of its stream, as on a disk that was put back, goes b
   await leaveTorn(place, 11, 20);
   await consume(place, 20);
   expect(await held(place)).toBe(10);
+});
+
+test('a batch whose answer was lost is given up once its marker was read', async () => {
+  const place = await start();
+  const writers = begin({ ...place, nc: withoutAnswers(place.nc, 1) });
+  await writers.of(flow).write(arrivalOf(1, 10));
+  await consume(place, 10);
+  await expect.poll(() => held(place)).toBe(0);
+});
+
+test('a flow with a forged marker keeps no other from leaving', async () => {
+  const place = await start();
+  const writers = begin(place);
+  await writers.of(flow).write(arrivalOf(1, 5));
+  await writers.of(flow).write(arrivalOf(6, 10));
+  const { state } = await place.jsm.streams.info(place.stream.name, {
+    subjects_filter: `${place.stream.markerPrefix}*`,
+  });
+  for (const subject of Object.keys(state.subjects ?? {})) {
+    await jetstream(place.nc).publish(subject, 'forged', { headers: rollup() });
+  }
+  await expect(writers.of(flow).write(arrivalOf(11, 12))).rejects.toThrow(/marker/);
+  await writers.of({ ...flow, incarnation: 'd'.repeat(32) }).write(arrivalOf(1, 5));
+  await consume(place, 15);
+  await expect.poll(() => held(place)).toBe(0);
+});
+
+test('a torn batch that is larger than its stream may be by now is settled all the same', async () => {
+  const place = await start();
+  await leaveTorn(place, 1, 900);
+  await consume(place, 900);
+  await ensureGroupStream(place.jsm, busTopic, { ...riskGroup, maxBytes: 1_024 }, null);
+  begin(place);
+  await expect.poll(() => held(place)).toBe(0);
+  expect((await place.jsm.streams.info(place.stream.name)).config.max_bytes).toBe(1_024);
+});
+
+test('a hold that is made after its writers goes forward, too', async () => {
+  const place = await start();
+  await place.jsm.consumers.delete(place.stream.name, 'mb-hold');
+  const writers = begin(place);
+  await writers.of(flow).write(arrivalOf(1, 5));
+  await ensureGroupStream(place.jsm, busTopic, riskGroup, null);
+  await writers.look();
+  await writers.of(flow).write(arrivalOf(6, 10));
+  await consume(place, 10);
+  await expect.poll(() => held(place)).toBe(0);
 });
 
 test('a stream from before there were holds gets one behind what it holds', async () => {
