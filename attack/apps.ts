@@ -186,6 +186,31 @@ async function replySubjects(world: World): Promise<Outcome> {
   return verdict(problems, `${named.length} subjects outright and as reply: no arrival, no marker`);
 }
 
+/** A pull is answered by the server itself, wherever the one who asks wants it: with JetStream's API as reply subject, too. */
+async function carriedRequest(world: World): Promise<Outcome> {
+  const rogue = await world.app('acme/rogue');
+  const jsm = await jetstreamManager(await inside(world, 'frankfurt', 'acme'));
+  const stream = 'carried';
+  await jsm.streams.add({ name: stream, subjects: ['carried.x'], max_bytes: 1_024 });
+  const pull = (reply: string): void =>
+    rogue.publish('$JS.API.CONSUMER.MSG.NEXT.quote@wall.wall', '{"batch":1,"no_wait":true}', { reply });
+  for (const verb of ['PURGE', 'DELETE']) pull(`$JS.API.STREAM.${verb}.${stream}`);
+  await rogue.flush();
+  const isGone = await soon(
+    () =>
+      jsm.streams.info(stream).then(
+        () => false,
+        () => true,
+      ),
+    3_000,
+  );
+  if (!isGone) await jsm.streams.delete(stream);
+  return verdict(
+    isGone ? ['a stream that the application has no right to was deleted by the reply to its pull'] : [],
+    'the stream stays',
+  );
+}
+
 const reserved: [string, string][] = [
   ...['sub', 'all'].map((value): [string, string] => ['Nats-Rollup', value]),
   ...[
@@ -270,6 +295,12 @@ export const appAttacks: Attack[] = [
     attempt: 'the bus’s own subjects, outright and as reply subject',
     defence: 'app-publish-rights',
     run: replySubjects,
+  },
+  {
+    id: 'T11',
+    attempt: 'JetStream’s API as the reply subject of a pull',
+    defence: { note: 'there is no defence yet: see docs/security.md, "Open"' },
+    run: carriedRequest,
   },
   {
     id: 'T7',
