@@ -32,7 +32,10 @@ export function statusText(status: Status, stuck: readonly Stuck[]): string {
 }
 
 function replicasText({ replicas }: Status): string {
-  return `${replicas.length} control ${replicas.length === 1 ? 'replica' : 'replicas'}`;
+  const count = `${replicas.length} control ${replicas.length === 1 ? 'replica' : 'replicas'}`;
+  return [count, ...replicas.flatMap(({ consoleUrl }) => (consoleUrl === null ? [] : `console ${consoleUrl}`))].join(
+    ', ',
+  );
 }
 
 function sitesTable(status: Status): string {

@@ -221,7 +221,8 @@ export const methods = {
       ),
       /** ids to names, for reports */
       names: z.record(z.string(), z.string()),
-      replicas: z.array(z.strictObject({ id: z.string(), ageMs: z.number() })),
+      /** consoleUrl: null where it serves none */
+      replicas: z.array(z.strictObject({ id: z.string(), ageMs: z.number(), consoleUrl: z.string().nullable() })),
       /** terminals that an operator empties, `customer/site` */
       draining: z.array(z.string()),
       /** terminals that an operator gave up, `customer/site` */

@@ -112,7 +112,7 @@ export function readStatus(db: Registry): Promise<ResponseOf<'bus.status'>> {
         report: reports.get(id)?.report ?? null,
       })),
       names: await listNames(trx),
-      replicas: (await listReplicas(trx)).map(({ id, ageMs }) => ({ id, ageMs })),
+      replicas: (await listReplicas(trx)).map(({ id, ageMs, consoleUrl }) => ({ id, ageMs, consoleUrl })),
       draining: await listPaths(trx, ({ isDraining }) => isDraining),
       forgotten: await listPaths(trx, ({ isForgotten }) => isForgotten),
       revoked: await listRevoked(trx, sites),

@@ -33,7 +33,7 @@ const backup = {
 /** Check and level of what is not well. */
 function unwell(facts: Partial<BusFacts>): string[] {
   const audit = { ok: true, rows: 44, firstBadId: null, reason: null };
-  const status = { ...busOf(), replicas: [{ id: 'r', ageMs: 10 }] };
+  const status = { ...busOf(), replicas: [{ id: 'r', ageMs: 10, consoleUrl: null }] };
   const whole = { status, audit, auditRows: [backup], nowMs, ...facts };
   return examineBus(whole).flatMap(({ check, level, remedy }) => {
     expect(remedy === '').toBe(level === 'ok');
@@ -41,7 +41,10 @@ function unwell(facts: Partial<BusFacts>): string[] {
   });
 }
 
-const statusOf = (facts: Parameters<typeof busOf>[0]) => ({ ...busOf(facts), replicas: [{ id: 'r', ageMs: 10 }] });
+const statusOf = (facts: Parameters<typeof busOf>[0]) => ({
+  ...busOf(facts),
+  replicas: [{ id: 'r', ageMs: 10, consoleUrl: null }],
+});
 
 test('a bus that is well has no findings but good ones', () => {
   expect(programVersion()).toBe('0.1.0');

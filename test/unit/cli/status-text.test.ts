@@ -13,3 +13,12 @@ test('what is stuck stands first, in one line each', () => {
 test('says when nothing is', () => {
   expect(statusText(busOf(), [])).toContain('nothing is stuck');
 });
+
+test('the first line says where the consoles are', () => {
+  const replicas = [
+    { id: 'a', ageMs: 10, consoleUrl: null },
+    { id: 'b', ageMs: 10, consoleUrl: 'https://bus.example.net:8443' },
+  ];
+  const lines = statusText({ ...busOf(), replicas }, []).split('\n');
+  expect(lines[0]).toMatch(/, 2 control replicas, console https:\/\/bus\.example\.net:8443$/);
+});
