@@ -50,7 +50,10 @@ async function isCertificateDue(dir: SiteDir, hosts: readonly string[], nowMs = 
 }
 
 /** Series that say when certificates end, read anew each time they are asked for; 0 where there is none. */
-export function createCertificateMetrics(registry: Registry, dir: SiteDir): void {
+export function createCertificateMetrics(
+  registry: Registry,
+  dir: { tls: Pick<SiteDir['tls'], 'certFile'>; at(path: string): string },
+): void {
   const gauge = (name: string, help: string, file: string): void => {
     new Gauge({
       name,

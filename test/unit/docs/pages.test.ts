@@ -6,6 +6,7 @@ import { attacks } from '../../../attack/catalogue.ts';
 import { lies } from '../../../attack/liars.ts';
 import { defences } from '../../../attack/without.ts';
 import { takeOut } from '../../../campaign/broken.ts';
+import { metricsPage } from '../../../docs/metrics-page.ts';
 import { cliPage, errorsPage, securityPage } from '../../../docs/pages.ts';
 import { errorRegistry } from '../../../src/errors.ts';
 
@@ -14,6 +15,10 @@ const docs = (name: string): Promise<string> => readFile(join(root, 'docs', name
 
 test('docs/errors.md says what the registry says: npm run docs', async () => {
   expect(await docs('errors.md')).toBe(errorsPage());
+});
+
+test('docs/metrics.md describes the series that there are: npm run docs', async () => {
+  expect(await docs('metrics.md')).toBe(metricsPage());
 });
 
 test('docs/cli.md says what --help says: npm run docs', async () => {
