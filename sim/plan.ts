@@ -37,7 +37,7 @@ export interface Plan {
   latencyMs: number[];
   /** share of local packets that take long */
   stallShare: number;
-  /** every batch is stored message by message, whether it is committed or not */
+  /** one batch in three is stored without its last message, the marker, and refused */
   areBatchesTorn: boolean;
 }
 

@@ -12,7 +12,7 @@ export const variants = {
   'no-marker': 'the destination neither reads nor expects a marker',
   'early-custody': 'nats-server answers before what it stored is on disk',
   'no-expectation': 'the destination reads markers, and writes them without expecting what it has read',
-  'no-hold': 'a batch is stored message by message, and nothing of it is held from its consumers',
+  'no-hold': 'batches are torn, and what they leave is not held from its consumers',
 } as const;
 
 export type Variant = keyof typeof variants;

@@ -62,12 +62,15 @@ interface Batch {
 
 /** a durable that nothing is delivered to */
 const hold = 'mb-hold';
+/** of so many batches one is torn, where they are */
+const tornOf = 3;
 const overheadBytes = 30;
 const undoMs = 400;
 const batchMs = 10_000;
 const apiError = {
   full: { code: 400, err_code: 10077, description: 'maximum bytes exceeded' },
   wrongSequence: { code: 400, err_code: 10071, description: 'wrong last sequence' },
+  noRoom: { code: 503, err_code: 10023, description: 'insufficient resources' },
   badBatch: { code: 400, err_code: 10176, description: 'atomic publish batch is incomplete' },
 };
 
@@ -124,12 +127,21 @@ export class Stream {
     this.#batches.delete(batchId);
     if (!isWhole) return isCommit ? { error: apiError.badBatch } : null;
     batch.packets.push(packet);
-    if (this.#hooks.isBatchTorn && !isCommit) this.#store(packet);
     if (!isCommit) {
       this.#batches.set(batchId, batch);
       return null;
     }
-    return this.#storeAll(this.#hooks.isBatchTorn ? [packet] : batch.packets);
+    const isTorn = this.#hooks.isBatchTorn && number > 1 && this.lastSeq % tornOf === 0;
+    return isTorn ? this.#tear(batch.packets) : this.#storeAll(batch.packets);
+  }
+
+  /** A disk that fills up: the messages are stored, the last of them, the marker, is not. */
+  #tear(packets: readonly Packet[]): Outcome {
+    const problem = this.#problemOf(packets);
+    if (problem !== null) return { error: problem };
+    for (const packet of packets.slice(0, -1)) this.#store(packet);
+    this.wake();
+    return { error: apiError.noRoom };
   }
 
   /** `isRolledUp`: it goes with the message that takes its place, on disk too. */
