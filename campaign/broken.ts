@@ -40,8 +40,8 @@ export const breaks: Record<string, Break> = {
     file: 'src/delivery/arrivals.ts',
     edits: [
       {
-        from: 'const received = await this.#writer(stream, flow, topic).write(',
-        to: 'const received = new RangeSet();\n    received.add(first, last);\n    this.#writer(stream, flow, topic).write(',
+        from: 'const received = await writers.of(flow).write(',
+        to: 'const received = new RangeSet();\n    received.add(first, last);\n    writers.of(flow).write(',
       },
       {
         from: '{ first, last, floor, since, messages });\n',
