@@ -24,6 +24,7 @@ import { BusError } from '../errors.ts';
 import { apiCode, natsCall, orNull } from '../nats/index.ts';
 
 const feedPrefix = 'mb-feed-';
+const holdPrefix = 'mb-fed-';
 
 /** Metadata keys; a stream that has no topic id of ours is not ours. */
 const meta = {
@@ -200,10 +201,17 @@ export async function pauseFeed(jsm: JetStreamManager, stream: string, group: { 
   throw new BusError('E_NOT_YET', `what ${stream} has under way to ${group.name} at this site is not stored yet`);
 }
 
-/** Gives up a feed's interest. */
-export async function deleteFeed(jsm: JetStreamManager, stream: string, durable: string): Promise<void> {
-  await orNull(
-    natsCall(`delete ${durable}`, () => jsm.consumers.delete(stream, durable)),
-    apiCode.consumerNotFound,
-  );
+/** The durable that holds what a feed has not been seen to have brought. */
+export function feedHold(feed: string): string {
+  return holdPrefix + feed.slice(feedPrefix.length);
+}
+
+/** Gives up the interest of a feed and its hold; a crash between the two leaves the feed, to find both by. */
+export async function deleteFeed(jsm: JetStreamManager, stream: string, feed: string): Promise<void> {
+  for (const durable of [feedHold(feed), feed]) {
+    await orNull(
+      natsCall(`delete ${durable}`, () => jsm.consumers.delete(stream, durable)),
+      apiCode.consumerNotFound,
+    );
+  }
 }

@@ -5,6 +5,7 @@ export {
   ensureCaptureStream,
   ensureFeed,
   type Feed,
+  feedHold,
   findCaptureStream,
   listFeeds,
   pauseFeed,

@@ -17,6 +17,7 @@ import {
 } from '../envelope/index.ts';
 import { BusError, isBusError } from '../errors.ts';
 import type { Opener } from '../sealing/index.ts';
+import type { Arrival } from './flow-writer.ts';
 import type { GroupStream } from './group-stream.ts';
 import { quarantine } from './quarantine.ts';
 import { StreamWriters } from './stream-writers.ts';
@@ -100,6 +101,13 @@ export class Arrivals {
   /** A message of that sequence is in a group's stream, and did not arrive here. */
   saw(stream: string, seq: number): void {
     this.#writers.get(stream)?.saw(seq);
+  }
+
+  /** Stores what a group's feed in this LAN passed over, once. E_NOT_YET E_STREAM_FULL E_MARKER_BAD E_NATS */
+  async restore(stream: GroupStream, flow: Flow, passedOver: Arrival): Promise<void> {
+    const writers = this.#writersOf(stream);
+    if (writers === undefined) throw new BusError('E_NOT_YET', 'a group is not known here yet');
+    await writers.of(flow).write(passedOver);
   }
 
   /** Why consumed messages of a group stay, empty when they do not. */

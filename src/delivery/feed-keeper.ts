@@ -1,5 +1,6 @@
 /**
- * Keeps a group stream's place in its feed, because the server reads it from there when it starts.
+ * Keeps a group stream's place in its feed, because the server reads it from there when it starts, and keeps in the feed's
+ * stream what the group's stream does not hold yet.
  *
  * The server goes on sourcing behind the newest message it holds that bears a source header, and where it holds none,
  * behind what the feed's durable has on disk as acknowledged, which lags: those messages would come twice. So a second
@@ -9,6 +10,10 @@
  *   sourced 7 ──▶ held ──sourced 8──▶ given up            quiet: held ──feed covers 8, still so a second later──▶ given up
  *
  * While nobody answers for it, consumed messages stay, up to the group's maxBytes. docs/decisions/0010.
+ *
+ * What the feed's own account calls acknowledged is not always stored: after a start of the server it may be ahead for as
+ * long as the group's stream is full. So a hold on the feed's stream goes forward only behind what was seen stored.
+ * docs/decisions/0016.
  */
 import {
   AckPolicy,
@@ -18,10 +23,13 @@ import {
   type JetStreamManager,
 } from '@nats-io/jetstream';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
-import { parseAckSubject } from '../capture/index.ts';
-import { isBusError } from '../errors.ts';
-import { apiCode, natsCall, orNull } from '../nats/index.ts';
+import { feedHold, parseAckSubject } from '../capture/index.ts';
+import { RangeSet } from '../envelope/index.ts';
+import { errorText, isBusError } from '../errors.ts';
+import { apiCode, directGet, natsCall, orNull, parseTime } from '../nats/index.ts';
+import type { Arrival } from './flow-writer.ts';
 import type { FeedSource } from './group-stream.ts';
+import { createHold, Hold, heldBehind } from './hold.ts';
 import { isGivenUp } from './stream-hold.ts';
 
 const durable = 'mb-keep';
@@ -29,6 +37,9 @@ const sourceHeader = 'Nats-Stream-Source';
 /** what an earlier life was told and did not settle comes again after this */
 const ackWaitNs = 5e9;
 const maxAckPending = 20_000;
+const readAtOnce = { messages: 500, bytes: 4 * 1024 * 1024 };
+/** how often the feed's own account is compared with what was told, when nothing else gives cause */
+const compareMs = 30_000;
 /** the feed acknowledges with its heartbeats, one a second; the server writes that down a tenth of a second later */
 const lookMs = 1_000;
 
@@ -45,6 +56,14 @@ export async function ensureKeeper(jsm: JetStreamManager, stream: string, delive
     headers_only: true,
   };
   await natsCall(`create keeper of ${stream}`, () => jsm.consumers.add(stream, config));
+}
+
+/** Creates the hold under a feed, behind what it has brought, or finds it; before the stream gets its source. E_NATS */
+export async function ensureFeedHold(jsm: JetStreamManager, { stream, durable: feed }: FeedSource): Promise<void> {
+  const place = { stream, durable: feedHold(feed) };
+  if ((await heldBehind(jsm, place)) !== null) return;
+  const info = await natsCall(`feed ${feed}`, () => jsm.consumers.info(stream, feed));
+  await createHold(jsm, place, info.ack_floor.stream_seq);
 }
 
 /** Gives up its interest: what consumers have acknowledged goes. */
@@ -73,7 +92,8 @@ function keeperOf(jsm: JetStreamManager, stream: string): Promise<ConsumerInfo |
   );
 }
 
-interface Newest {
+interface Kept {
+  /** in the group's stream */
   seq: number;
   /** in the feed's stream */
   sourceSeq: number;
@@ -83,40 +103,82 @@ interface Newest {
   coveredIn: string | undefined;
 }
 
+export interface KeeperPlace {
+  /** the group's stream */
+  stream: string;
+  deliverSubject: string;
+  feed: Pick<FeedSource, 'stream' | 'durable'>;
+  /** told of the stream sequence of every message */
+  onSeen?: (seq: number) => void;
+  /** stores what the server passed over; absent where a full stream drops its oldest, so that nobody can tell */
+  restore?: (passedOver: Arrival) => Promise<void>;
+}
+
 /** Answers for the keeper of one group stream. */
 export class FeedKeeper {
-  readonly deliverSubject: string;
   readonly #nc: NatsConnection;
   readonly #jsm: JetStreamManager;
-  readonly #feed: Pick<FeedSource, 'stream' | 'durable'>;
+  readonly #place: KeeperPlace;
+  readonly #hold: Hold;
   readonly #subscription: Subscription;
-  /** told of the stream sequence of every message */
-  readonly #onSeen: ((seq: number) => void) | undefined;
+  /** told and not given up, by sequence */
+  readonly #kept = new Map<number, Kept>();
+  /** sequences of the feed's stream that the group's stream has taken */
+  #taken = new RangeSet();
   /** the newest sourced message, undefined once it was given up without a newer one */
-  #newest: Newest | undefined;
+  #newest: Kept | undefined;
   #newestSeq = 0;
+  #told = 0;
+  #life = 0;
   #timer: NodeJS.Timeout | undefined;
+  #gapTimer: NodeJS.Timeout | undefined;
+  readonly #comparing: NodeJS.Timeout;
+  /** what the feed's account covered when it was last compared, and in which life */
+  #claim = { floor: 0, life: -1 };
+  #gapProblem = '';
   #isStopped = false;
 
-  constructor(
-    { nc, jsm }: { nc: NatsConnection; jsm: JetStreamManager },
-    place: { deliverSubject: string; feed: Pick<FeedSource, 'stream' | 'durable'>; onSeen?: (seq: number) => void },
-  ) {
+  constructor({ nc, jsm }: { nc: NatsConnection; jsm: JetStreamManager }, place: KeeperPlace) {
     this.#nc = nc;
     this.#jsm = jsm;
-    this.#feed = place.feed;
-    this.#onSeen = place.onSeen;
-    this.deliverSubject = place.deliverSubject;
+    this.#place = place;
+    const { stream, durable } = place.feed;
+    this.#hold = new Hold(jsm, { stream, durable: feedHold(durable) }, () => this.#settle());
     this.#subscription = nc.subscribe(place.deliverSubject, {
       callback: (error, message) => {
         if (error === null) this.#receive(message);
       },
     });
+    this.#comparing = setInterval(() => this.#fillLater(), compareMs).unref();
+    this.#fillLater();
+  }
+
+  get deliverSubject(): string {
+    return this.#place.deliverSubject;
+  }
+
+  /** Why messages stay in the feed's stream, for people; empty when they do not. */
+  get problem(): string {
+    return this.#gapProblem || this.#hold.problem;
+  }
+
+  /** nats-server may have another disk: what it holds is told anew. */
+  reconnected(): void {
+    this.#life += 1;
+    this.#hold.suspend();
+    this.#kept.clear();
+    this.#taken = new RangeSet();
+    this.#newestSeq = 0;
+    this.#newest = undefined;
+    this.#fillLater();
   }
 
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#gapTimer);
+    clearInterval(this.#comparing);
+    this.#hold.close();
     this.#subscription.unsubscribe();
   }
 
@@ -124,17 +186,49 @@ export class FeedKeeper {
     const ackSubject = message.reply ?? '';
     if (!ackSubject.startsWith('$JS.ACK.')) return;
     const { seq } = parseAckSubject(ackSubject);
-    this.#onSeen?.(seq);
+    this.#told += 1;
+    this.#place.onSeen?.(seq);
     // `<stream>:<hash> <sequence there> ...`
     const source = message.headers?.get(sourceHeader) ?? '';
-    if (source === '' || seq < this.#newestSeq) {
+    if (source === '') {
       this.#nc.publish(ackSubject);
       return;
     }
-    if (this.#newest !== undefined && seq > this.#newest.seq) this.#nc.publish(this.#newest.ackSubject);
-    this.#newestSeq = seq;
-    this.#newest = { seq, sourceSeq: Number(source.split(' ')[1]), ackSubject, coveredIn: undefined };
-    this.#lookLater();
+    const kept = { seq, sourceSeq: Number(source.split(' ')[1]), ackSubject, coveredIn: undefined };
+    if (!this.#take(kept.sourceSeq)) return;
+    this.#kept.set(seq, kept);
+    if (seq >= this.#newestSeq) {
+      this.#newestSeq = seq;
+      this.#newest = kept;
+      this.#lookLater();
+    }
+    this.#settle();
+  }
+
+  /** False when too many gaps are open: it comes again. */
+  #take(sourceSeq: number): boolean {
+    if (this.#place.restore === undefined) this.#taken.prune(sourceSeq);
+    try {
+      this.#taken.add(sourceSeq);
+      return true;
+    } catch (error) {
+      if (!isBusError(error, 'E_RANGES_FULL')) throw error;
+      return false;
+    }
+  }
+
+  /** The hold goes behind what was taken without a gap, and what it has given up is given up here, too. */
+  #settle(): void {
+    const { position } = this.#hold;
+    if (position !== undefined && position < Number.MAX_SAFE_INTEGER) this.#taken.prune(position);
+    this.#hold.to(position === undefined ? 0 : this.#taken.mark);
+    if (position === undefined) return;
+    for (const { seq, sourceSeq, ackSubject } of this.#kept.values()) {
+      if (sourceSeq > position || seq === this.#newest?.seq) continue;
+      this.#nc.publish(ackSubject);
+      this.#kept.delete(seq);
+    }
+    if (this.#taken.mark < this.#taken.last) this.#fillLater();
   }
 
   #lookLater(): void {
@@ -143,16 +237,18 @@ export class FeedKeeper {
     this.#timer = setTimeout(() => void this.#look(), lookMs);
   }
 
-  /** Gives up what the feed covers now and covered a second ago, in the same life of the server. */
+  /** Gives up what the feed covers now and covered a second ago, in the same life of the server, and the hold has given up. */
   async #look(): Promise<void> {
     const newest = this.#newest;
     if (newest === undefined) return;
     try {
-      const isCovered = (await this.#feedFloor()) >= newest.sourceSeq;
+      const isHeld = (this.#hold.position ?? 0) < newest.sourceSeq;
+      const isCovered = !isHeld && (await this.#feedFloor()) >= newest.sourceSeq;
       const life = isCovered ? this.#nc.info?.server_id : undefined;
       if (newest !== this.#newest || this.#isStopped) return;
       if (life !== undefined && newest.coveredIn === life) {
         this.#nc.publish(newest.ackSubject);
+        this.#kept.delete(newest.seq);
         this.#newest = undefined;
         return;
       }
@@ -165,8 +261,74 @@ export class FeedKeeper {
   }
 
   async #feedFloor(): Promise<number> {
-    const { stream, durable: feed } = this.#feed;
+    const { stream, durable: feed } = this.#place.feed;
     const info = await natsCall(`feed ${feed}`, () => this.#jsm.consumers.info(stream, feed));
     return info.ack_floor.stream_seq;
   }
+
+  #fillLater(): void {
+    if (this.#isStopped || this.#gapTimer !== undefined || this.#place.restore === undefined) return;
+    this.#gapTimer = setTimeout(() => {
+      void this.#fill().then((isOpen) => {
+        this.#gapTimer = undefined;
+        if (this.#isStopped) return;
+        this.#settle();
+        if (isOpen) this.#fillLater();
+      });
+    }, lookMs);
+  }
+
+  /**
+   * Sees to what was not taken although something behind it was, or the feed's account covers it: there is nothing, or the
+   * server passed it over, and never goes back behind that account. Resolves with whether to look again.
+   */
+  async #fill(): Promise<boolean> {
+    const life = this.#life;
+    try {
+      const claimed = await this.#claimed();
+      const { mark, last } = this.#taken;
+      // never without a hold: nobody knows then where this group's part begins
+      if (mark < (this.#hold.position ?? Number.MAX_SAFE_INTEGER)) return this.#hold.position === undefined;
+      const [gap] = this.#taken.missing(mark + 1, Math.max(last, claimed));
+      if (gap === undefined) return this.#claim.floor > mark;
+      const passedOver = await readBetween(this.#nc, this.#place.feed.stream, gap);
+      const isNothing = passedOver.messages.length === 0;
+      if (!isNothing && !(await this.#isAllTold())) return true;
+      if (life !== this.#life || this.#isStopped) return true;
+      if (!isNothing) await this.#place.restore?.(passedOver);
+      if (life === this.#life) this.#taken.add(passedOver.first, passedOver.last);
+      this.#gapProblem = '';
+    } catch (error) {
+      if (!isBusError(error)) throw error;
+      this.#gapProblem = `what nats-server passed over comes later: ${errorText(error)}`;
+    }
+    return true;
+  }
+
+  /** What the feed's account covers, and covered a second ago in this life: by then it is on disk. */
+  async #claimed(): Promise<number> {
+    const life = this.#life;
+    const before = this.#claim;
+    this.#claim = { floor: await this.#feedFloor(), life };
+    return before.life === life ? Math.min(before.floor, this.#claim.floor) : 0;
+  }
+
+  /** Whether nothing is stored that was not told of in this life, or given up. */
+  async #isAllTold(): Promise<boolean> {
+    const told = this.#told;
+    const info = await keeperOf(this.#jsm, this.#place.stream);
+    return info?.num_pending === 0 && info.num_ack_pending === this.#kept.size && told === this.#told;
+  }
+}
+
+/** What the feed's stream has between two sequences, or its beginning where that is much. E_NATS */
+async function readBetween(nc: NatsConnection, stream: string, [first, until]: [number, number]): Promise<Arrival> {
+  const read = await directGet(nc, stream, { seq: first, batch: readAtOnce.messages, max_bytes: readAtOnce.bytes });
+  const stored = read.filter(({ seq }) => seq <= until);
+  const messages = stored.map(({ seq, subject, headers, payload, storedAt }) => {
+    return { seq, subject, headers, payload, timeNs: parseTime(storedAt) };
+  });
+  // nothing behind the last one that was read is known of
+  const last = stored.length < read.length || read.length === 0 ? until : (messages.at(-1)?.seq ?? until);
+  return { first, last, floor: 0, since: 0, messages };
 }

@@ -21,8 +21,8 @@ import {
 import type { SnapshotGroup, SnapshotTopic } from '../api/snapshot.ts';
 import { BusError } from '../errors.ts';
 import { apiCode, natsCall, orNull } from '../nats/index.ts';
-import { deleteKeeper, ensureKeeper } from './feed-keeper.ts';
-import { ensureHold } from './stream-hold.ts';
+import { deleteKeeper, ensureFeedHold, ensureKeeper } from './feed-keeper.ts';
+import { ensureStreamHold } from './stream-hold.ts';
 
 const meta = { topic: 'mb_topic', group: 'mb_group' } as const;
 const inPrefix = '_mb.in.';
@@ -82,9 +82,12 @@ export async function ensureGroupStream(
     ));
   // what nobody has interest in is not stored: all of it stands before anything can come
   await ensureMarkerInterest(jsm, name, secret);
-  if (retention === RetentionPolicy.Interest) await ensureHold(jsm, name);
+  if (retention === RetentionPolicy.Interest) await ensureStreamHold(jsm, name);
   await ensureGroupConsumer(jsm, name, topic, group);
-  if (feed !== null && retention === RetentionPolicy.Interest) await ensureKeeper(jsm, name, keepPrefix + secret);
+  if (feed !== null && retention === RetentionPolicy.Interest) {
+    await ensureKeeper(jsm, name, keepPrefix + secret);
+    await ensureFeedHold(jsm, feed);
+  }
   if (!isInLine(config, wanted)) {
     await natsCall(`update stream ${name}`, () => jsm.streams.update(name, { ...config, ...wanted }));
   }

@@ -2,7 +2,7 @@
 export { type ArrivalConfig, Arrivals, type ArrivalsOptions, type Loss, type Stored } from './arrivals.ts';
 export { type BatchMessage, publishBatch } from './atomic-batch.ts';
 export { FeedKeeper, isReleased } from './feed-keeper.ts';
-export { FlowWriter } from './flow-writer.ts';
+export { type Arrival, FlowWriter } from './flow-writer.ts';
 export {
   type ArrivalPlace,
   closeGroupStream,
@@ -17,4 +17,4 @@ export {
   ownersOf,
 } from './group-stream.ts';
 export { countQuarantined } from './quarantine.ts';
-export { deleteHold, StreamHold } from './stream-hold.ts';
+export { deleteStreamHold, StreamHold } from './stream-hold.ts';

@@ -9,56 +9,34 @@
  * ADR-60), and a stream with interest retention lets go at once of what consumers have acknowledged up to there.
  * docs/decisions/0015.
  */
-import { AckPolicy, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream';
+import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
-import { errorText, isBusError } from '../errors.ts';
-import { apiCode, natsCall, orNull } from '../nats/index.ts';
+import { natsCall } from '../nats/index.ts';
 import { inTurns } from '../turns.ts';
+import { createHold, deleteHold, Hold, heldBehind } from './hold.ts';
 import { type BatchTrace, tracesBehind } from './torn-batch.ts';
 
 const durable = 'mb-hold';
-/** between two steps forward: each is a small write of nats-server */
-const restMs = 50;
-const againMs = 1_000;
 /** how far a search goes back at least, for a marker that a full disk lost: a batch of each of a few flows */
 const tailMessages = 4_000;
 /** for the markers that settle a full stream */
 const spareBytes = 1024 * 1024;
 
 /** Creates the hold of a stream, or finds it. What was stored before there was one is not held. E_NATS */
-export async function ensureHold(jsm: JetStreamManager, stream: string): Promise<void> {
-  if ((await holdPosition(jsm, stream)) !== null) return;
+export async function ensureStreamHold(jsm: JetStreamManager, stream: string): Promise<void> {
+  if ((await heldBehind(jsm, { stream, durable })) !== null) return;
   const { state } = await natsCall(`stream ${stream}`, () => jsm.streams.info(stream));
-  await natsCall(`create hold of ${stream}`, () =>
-    jsm.consumers.add(stream, { durable_name: durable, ack_policy: AckPolicy.Explicit }),
-  );
-  if (state.last_seq > 0) await setHold(jsm, stream, state.last_seq);
+  await createHold(jsm, { stream, durable }, state.last_seq);
 }
 
-/** Gives up its interest: what consumers have acknowledged goes. E_NATS */
-export async function deleteHold(jsm: JetStreamManager, stream: string): Promise<void> {
-  await orNull(
-    natsCall(`delete hold of ${stream}`, () => jsm.consumers.delete(stream, durable)),
-    apiCode.consumerNotFound,
-  );
+/** Gives up its interest. E_NATS */
+export function deleteStreamHold(jsm: JetStreamManager, stream: string): Promise<void> {
+  return deleteHold(jsm, { stream, durable });
 }
 
-/** Whether the hold has given up everything up to `seq`. E_NATS */
+/** Whether the hold has given up everything up to `seq`, or there is none. E_NATS */
 export async function isGivenUp(jsm: JetStreamManager, stream: string, seq: number): Promise<boolean> {
-  return ((await holdPosition(jsm, stream)) ?? seq) >= seq;
-}
-
-/** Null when the stream has none. */
-async function holdPosition(jsm: JetStreamManager, stream: string): Promise<number | null> {
-  const info = await orNull(
-    natsCall(`hold of ${stream}`, () => jsm.consumers.info(stream, durable)),
-    apiCode.consumerNotFound,
-  );
-  return info?.ack_floor.stream_seq ?? null;
-}
-
-async function setHold(jsm: JetStreamManager, stream: string, seq: number): Promise<void> {
-  await natsCall(`hold of ${stream}`, () => jsm.consumers.reset(stream, durable, seq + 1));
+  return ((await heldBehind(jsm, { stream, durable })) ?? seq) >= seq;
 }
 
 /** A batch that may be stored in part; nothing behind `after` is given up until it is settled. */
@@ -79,8 +57,7 @@ export class StreamHold {
   readonly #nc: NatsConnection;
   readonly #jsm: JetStreamManager;
   readonly #stream: string;
-  /** given up, as nats-server has it; undefined while that is not known, and where the stream has no hold */
-  #position: number | undefined;
+  readonly #hold: Hold;
   /** of nats-server: what was read in an earlier one says nothing */
   #life = 0;
   /** the newest sequence that is known of */
@@ -88,28 +65,24 @@ export class StreamHold {
   #found: Found = nothingRead;
   readonly #open = new Set<OpenBatch>();
   readonly #suspension: OpenBatch = { after: 0 };
-  #timer: NodeJS.Timeout | undefined;
   readonly #inTurn = inTurns();
   /** the stream's own, while it takes more */
   #limit: number | undefined;
-  #isStepping = false;
-  #isClosed = false;
-  #problem = '';
 
   constructor({ nc, jsm, stream }: { nc: NatsConnection; jsm: JetStreamManager; stream: { name: string } }) {
     this.#nc = nc;
     this.#jsm = jsm;
     this.#stream = stream.name;
+    this.#hold = new Hold(jsm, { stream: stream.name, durable });
   }
 
   /** Why consumed messages stay, for people; empty when they do not. */
   get problem(): string {
-    return this.#problem;
+    return this.#hold.problem;
   }
 
   close(): void {
-    this.#isClosed = true;
-    clearTimeout(this.#timer);
+    this.#hold.close();
   }
 
   /** Before a batch is published. */
@@ -128,14 +101,14 @@ export class StreamHold {
   /** There is a message of that sequence. */
   saw(seq: number): void {
     this.#seen = Math.max(this.#seen, seq);
-    if (this.#timer === undefined) void this.#step();
+    this.#hold.to(this.#settledUpTo);
   }
 
   /** Sees whatever there is by now, and where the hold stands: a step that got no answer may come after a later one. E_NATS */
   async look(): Promise<void> {
     const life = this.#life;
     const last = await this.#lastSeq();
-    await this.#readPosition(last);
+    await this.#hold.read(last);
     if (life === this.#life) this.saw(last);
   }
 
@@ -154,7 +127,7 @@ export class StreamHold {
     return this.#inTurn(async () => {
       const life = this.#life;
       const last = await this.#lastSeq();
-      const position = this.#position ?? (await this.#readPosition(last)) ?? last;
+      const position = Math.min(this.#hold.position ?? (await this.#hold.read(last)) ?? last, last);
       const after = Math.max(0, behind(position, last));
       const isRead = this.#found.after <= after && after <= this.#found.upTo;
       const found = isRead ? this.#found : { after, upTo: after, traces: [] };
@@ -171,7 +144,7 @@ export class StreamHold {
   suspend(): void {
     this.#life += 1;
     this.#open.add(this.#suspension);
-    this.#position = undefined;
+    this.#hold.suspend();
     this.#seen = 0;
     this.#found = nothingRead;
   }
@@ -220,36 +193,4 @@ export class StreamHold {
   async #lastSeq(): Promise<number> {
     return (await this.#info()).state.last_seq;
   }
-
-  /** A stream that was put back may end before its hold: that goes back with it. */
-  async #readPosition(last: number): Promise<number | null> {
-    const life = this.#life;
-    const stored = await holdPosition(this.#jsm, this.#stream);
-    if (stored !== null && stored > last) await setHold(this.#jsm, this.#stream, last);
-    const position = stored === null ? null : Math.min(stored, last);
-    if (life === this.#life) this.#position = position ?? undefined;
-    return position;
-  }
-
-  async #step(): Promise<void> {
-    const upTo = this.#settledUpTo;
-    if (this.#isStepping || this.#isClosed || this.#position === undefined || upTo <= this.#position) return;
-    const life = this.#life;
-    this.#isStepping = true;
-    try {
-      await setHold(this.#jsm, this.#stream, upTo);
-      if (life === this.#life) this.#position = upTo;
-      this.#problem = '';
-    } catch (error) {
-      if (!isBusError(error)) throw error;
-      this.#problem = `consumed messages stay: ${errorText(error)}`;
-    }
-    this.#isStepping = false;
-    if (!this.#isClosed) this.#timer = setTimeout(this.#rested, this.#problem === '' ? restMs : againMs).unref();
-  }
-
-  readonly #rested = (): void => {
-    this.#timer = undefined;
-    void this.#step();
-  };
 }

@@ -8,7 +8,7 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import type { CapturedMessage } from '../capture/index.ts';
 import { subjectSuffix } from '../envelope/index.ts';
 import { BusError } from '../errors.ts';
-import { directGet, filterHeaders, headerBlock, natsCall, type StoredMessage } from '../nats/index.ts';
+import { directGet, filterHeaders, headerBlock, natsCall, parseTime, type StoredMessage } from '../nats/index.ts';
 
 export interface ReadRequest {
   stream: string;
@@ -83,12 +83,4 @@ function toCaptured({ seq, subject, headers: block, payload, storedAt, header }:
   const timeNs = parseTime((isArrival ? header('Mb-Time') : undefined) ?? storedAt);
   const size = (headers?.length ?? 0) + payload.length;
   return { seq, subject, headers, payload, timeNs, ackSubject: '', size };
-}
-
-/** RFC 3339 with up to nine digits of a second, as JetStream and delivery print it; nanoseconds since 1970. */
-export function parseTime(text: string): bigint {
-  const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z$/.exec(text);
-  if (match === null) throw new BusError('E_NATS', `${text} is no time`);
-  const [, seconds = '', fraction = ''] = match;
-  return BigInt(Date.parse(`${seconds}Z`)) * 1_000_000n + BigInt(fraction.padEnd(9, '0'));
 }

@@ -4,7 +4,7 @@
  */
 import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream';
 import type { SnapshotCustomer, SnapshotTopic } from '../api/snapshot.ts';
-import { deleteHold, deleteStream, groupStreamName, ownersOf } from '../delivery/index.ts';
+import { deleteStream, deleteStreamHold, groupStreamName, ownersOf } from '../delivery/index.ts';
 import type { Logger } from '../log.ts';
 import { natsCall } from '../nats/index.ts';
 
@@ -23,7 +23,7 @@ export async function removeLeftOvers(
     const { name } = info.config;
     if (topic !== undefined && isTakenUp(topic, name, customer.terminalId)) continue;
     // nothing arrives here any more, and nobody sets it forward
-    await deleteHold(jsm, name);
+    await deleteStreamHold(jsm, name);
     const messages = await countMessages(jsm, info);
     if (topic === undefined || messages === 0) {
       await deleteStream(jsm, name);

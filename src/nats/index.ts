@@ -6,3 +6,4 @@ export * from './raw-headers.ts';
 export * from './raw-publish.ts';
 export * from './redial.ts';
 export * from './replicas.ts';
+export * from './time.ts';

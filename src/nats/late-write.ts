@@ -3,8 +3,8 @@
  * nats-server is killed, and the socket's listeners may be gone when it says so. The connection is made anew all the same.
  */
 
-/** Whether an uncaught error is such a write. */
+/** Whether an uncaught error, or what was told of it in another process, is such a write. */
 export function isLateWrite(error: unknown): boolean {
-  if (!(error instanceof Error) || !('code' in error)) return false;
-  return error.code === 'ERR_STREAM_WRITE_AFTER_END' && error.stack?.includes('NodeTransport') === true;
+  const { code, stack } = (error ?? {}) as { code?: unknown; stack?: unknown };
+  return code === 'ERR_STREAM_WRITE_AFTER_END' && String(stack).includes('NodeTransport');
 }

@@ -165,7 +165,8 @@ export class Terminal {
   /** Why a group's messages stay from its consumers here, empty when they do not. */
   groupReason(topicId: string, groupId: string): string {
     const { groups, letters, opener, arrivals } = this.#parts ?? {};
-    const reasons = [groups, letters, arrivals].map((part) => part?.problemOf(groupId));
+    const fed = this.#topics.all.get(topicId);
+    const reasons = [groups, letters, arrivals, fed].map((part) => part?.problemOf(groupId));
     return [...reasons, opener?.waitingReason(topicId)].filter(Boolean).join('; ');
   }
 

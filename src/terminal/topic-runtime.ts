@@ -25,6 +25,7 @@ import {
 } from '../capture/index.ts';
 import type { Clock } from '../clock.ts';
 import {
+  type Arrival,
   type Arrivals,
   detachFeed,
   ensureGroupConsumer,
@@ -35,6 +36,7 @@ import {
   type GroupStream,
 } from '../delivery/index.ts';
 import type { Flow, Receipt } from '../envelope/index.ts';
+import { BusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { isClustered } from '../nats/index.ts';
 import type { Routes } from '../routing/index.ts';
@@ -44,7 +46,7 @@ import type { Names } from './names.ts';
 export interface TopicRuntimeOptions {
   nc: NatsConnection;
   jsm: JetStreamManager;
-  arrivals: Pick<Arrivals, 'saw'>;
+  arrivals: Pick<Arrivals, 'saw' | 'restore'>;
   terminalId: string;
   routes: Routes;
   names: Pick<Names, 'site'>;
@@ -130,6 +132,11 @@ export class TopicRuntime {
     }
   }
 
+  /** Why what is fed to a group here stays in the capture stream, for people; empty when it does not. */
+  problemOf(groupId: string): string {
+    return this.#keepers.get(groupId)?.problem ?? '';
+  }
+
   tick(): void {
     if (this.#isRolledBack) this.#queueAnew();
     else this.#cursors?.tick();
@@ -137,6 +144,7 @@ export class TopicRuntime {
 
   /** Reads again after nats-server was away: it may have come back with another disk. */
   rewind(reason: string): void {
+    for (const keeper of this.#keepers.values()) keeper.reconnected();
     this.#inTurn(() => this.#compareDisk())
       .catch((error) => this.#options.log.debug({ event: 'capture.not-compared', err: error }, 'asked again later'))
       .finally(() => this.#cursors?.rewind(reason));
@@ -218,7 +226,7 @@ export class TopicRuntime {
       const feed = await this.#feedOf(group, cursors);
       const stream = await ensureGroupStream(this.#options.jsm, this.#topic, group, feed);
       streams.set(group.id, stream);
-      if (feed !== null) this.#keep(stream, feed);
+      if (feed !== null) this.#keep(group, stream, feed);
     }
     const remote = this.#topic.groups.filter((group) => !local.includes(group));
     for (const group of remote) {
@@ -243,12 +251,28 @@ export class TopicRuntime {
     }
   }
 
-  #keep({ name, groupId, keeperSubject: deliverSubject }: GroupStream, feed: FeedSource): void {
+  #keep({ onFull }: SnapshotGroup, stream: GroupStream, feed: FeedSource): void {
+    const { groupId, name, keeperSubject: deliverSubject } = stream;
     const keeper = this.#keepers.get(groupId);
     if (keeper?.deliverSubject === deliverSubject) return;
     keeper?.stop();
-    const onSeen = (seq: number): void => this.#options.arrivals.saw(name, seq);
-    this.#keepers.set(groupId, new FeedKeeper(this.#options, { deliverSubject, feed, onSeen }));
+    const place = {
+      ...{ stream: name, deliverSubject, feed },
+      onSeen: (seq: number) => this.#options.arrivals.saw(name, seq),
+      ...(onFull === 'refuse' && { restore: (passedOver: Arrival) => this.#restore(stream, passedOver) }),
+    };
+    this.#keepers.set(groupId, new FeedKeeper(this.#options, place));
+  }
+
+  /** What nats-server passed over arrives as from another site. */
+  async #restore(stream: GroupStream, passedOver: Arrival): Promise<void> {
+    const { terminalId, arrivals, log } = this.#options;
+    const { first, last, messages } = passedOver;
+    const incarnation = this.#capture?.incarnation;
+    if (incarnation === undefined) throw new BusError('E_NOT_YET', 'the capture stream is not ready');
+    const what = { stream: stream.name, first, last, messages: messages.length };
+    log.warn({ event: 'feed.passed-over', ...what }, 'nats-server passed messages over: the sidecar stores them');
+    await arrivals.restore(stream, { originId: terminalId, topicId: this.#topic.id, incarnation }, passedOver);
   }
 
   async #openCursors(): Promise<CursorSet | undefined> {

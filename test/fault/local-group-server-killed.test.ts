@@ -5,11 +5,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
 import { expect, test } from 'vitest';
 import type { SnapshotGroup, SnapshotTopic } from '../../src/api/snapshot.ts';
-import { ensureCaptureStream, ensureFeed } from '../../src/capture/index.ts';
+import { ensureCaptureStream, ensureFeed, feedHold } from '../../src/capture/index.ts';
 import { ensureGroupStream, FeedKeeper, isReleased } from '../../src/delivery/index.ts';
 import { StreamWriters } from '../../src/delivery/stream-writers.ts';
 import { Ledger, seeded } from '../support/bus.ts';
@@ -38,7 +38,13 @@ const group: SnapshotGroup = {
   maxDeliver: -1,
   maxAckPending: 5_000,
 };
-const topic = { id: 'o1', name: 'trade', maxBytes: 256 * 1024 * 1024, dedupeMs: 100, groups: [group] } as SnapshotTopic;
+const topic = {
+  id: '00000000-0000-4000-8000-000000000001',
+  name: 'trade',
+  maxBytes: 256 * 1024 * 1024,
+  dedupeMs: 100,
+  groups: [group],
+} as SnapshotTopic;
 
 test('killed while a local group keeps up, nats-server loses nothing and stores nothing twice', {
   timeout: 120_000,
@@ -102,8 +108,56 @@ test('with nobody to answer for the keeper, local delivery goes on and a killed 
   await consuming.stop();
 });
 
+test('what the group has no room for stays in the capture stream, although the feed counts it as brought', {
+  timeout: 60_000,
+}, async () => {
+  const [site, ledger] = [await openSite({ maxBytes: 64 * 1024, from: 1 }), new Ledger()];
+  site.keep();
+  await site.jsm.consumers.add('trade', { durable_name: 'other', ack_policy: AckPolicy.All });
+  await publish(site.nc, ledger, 1_000);
+  await eventually('the group is full', async () => (await held(site)) > 0 && (await stored(site)) > 100);
+  const fed = await eventually('it stands still', async () => {
+    const before = await held(site);
+    await delay(200);
+    return before === (await held(site)) ? before : undefined;
+  });
+  await site.jsm.consumers.reset('trade', site.feed, 1_001);
+  await takeAll(site.nc, 'trade', 'other');
+  const { state } = await site.jsm.streams.info('trade');
+  expect([state.first_seq, state.last_seq]).toEqual([fed + 1, 1_000]);
+
+  await site.restart(0);
+  const consuming = consume(site.nc, ledger);
+  expect(await ledger.settle()).toEqual({ lost: [], doubled: [], changed: [] });
+  await consuming.stop();
+  await eventually('nothing is held any more', async () => (await held(site)) === 1_000);
+  await site.jsm.consumers.delete('trade', 'other');
+  await eventually('nothing is left', async () => (await site.jsm.streams.info('trade')).state.messages === 0);
+});
+
+test('a group that begins at the end of a stream is not brought what waits there for others', {
+  timeout: 60_000,
+}, async () => {
+  const [site, ledger] = [await openSite({ earlier: 50 }), new Ledger()];
+  site.keep();
+  expect(await held(site)).toBe(50);
+  const consuming = consume(site.nc, ledger);
+  await publish(site.nc, ledger, 1);
+  await eventually('it is fed', async () => (await held(site)) === 51);
+  await site.restart(0);
+  await publish(site.nc, ledger, 1);
+  await eventually('it is fed', async () => (await held(site)) === 52);
+  // twice the time after which a gap is looked into
+  await delay(2_500);
+  expect(await ledger.settle()).toEqual({ lost: [], doubled: [], changed: [] });
+  expect(ledger.delivered).toBe(2);
+  await consuming.stop();
+});
+
 interface TestSite {
   nc: NatsConnection;
+  /** its durable */
+  feed: string;
   jsm: Awaited<ReturnType<typeof jetstreamManager>>;
   /** Answers for keeper and hold from now on. */
   keep(): void;
@@ -111,7 +165,15 @@ interface TestSite {
   restart(pauseMs: number): Promise<void>;
 }
 
-async function openSite(): Promise<TestSite> {
+interface SiteOptions {
+  maxBytes?: number;
+  /** where the group's part begins; null: at the stream's end */
+  from?: number | null;
+  /** published while there is another durable and no group */
+  earlier?: number;
+}
+
+async function openSite({ maxBytes = group.maxBytes, from = null, earlier = 0 }: SiteOptions = {}): Promise<TestSite> {
   const [port, dir] = [await freePort(), scope.dir()];
   let server = await start(port, dir);
   const options = { servers: `127.0.0.1:${port}`, maxReconnectAttempts: -1, reconnectTimeWait: 50 };
@@ -119,13 +181,16 @@ async function openSite(): Promise<TestSite> {
   scope.onEnd(() => nc.close());
   const jsm = await jetstreamManager(nc);
   const capture = await ensureCaptureStream(jsm, topic, { maxMessageBytes: 1024 * 1024 });
-  const { durable, deliverSubject } = await ensureFeed(jsm, capture.name, group, null);
+  if (earlier > 0) await jsm.consumers.add('trade', { durable_name: 'other', ack_policy: AckPolicy.All });
+  await publish(nc, new Ledger(), earlier);
+  const { durable, deliverSubject } = await ensureFeed(jsm, capture.name, group, from);
   const feed = { stream: capture.name, durable, deliverSubject };
-  const stream = await ensureGroupStream(jsm, topic, group, feed);
+  const stream = await ensureGroupStream(jsm, topic, { ...group, maxBytes }, feed);
   let began = (): void => undefined;
   return {
     nc,
     jsm,
+    feed: durable,
     keep: () => {
       const writers = new StreamWriters({
         ...{ nc, jsm, stream, macKey: fixedBytes('mac', 32), topicId: topic.id },
@@ -135,8 +200,22 @@ async function openSite(): Promise<TestSite> {
         storageFailures: () => 0,
       });
       const onSeen = (seq: number): void => writers.saw(seq);
-      const keeper = new FeedKeeper({ nc, jsm }, { deliverSubject: stream.keeperSubject, feed, onSeen });
-      began = () => writers.reconnected();
+      const flow = {
+        originId: '00000000-0000-4000-8000-000000000002',
+        topicId: topic.id,
+        incarnation: capture.incarnation,
+      };
+      const keeper = new FeedKeeper(
+        { nc, jsm },
+        {
+          ...{ stream: stream.name, deliverSubject: stream.keeperSubject, feed, onSeen },
+          restore: async (passedOver) => void (await writers.of(flow).write(passedOver)),
+        },
+      );
+      began = () => {
+        keeper.reconnected();
+        writers.reconnected();
+      };
       scope.onEnd(async () => {
         keeper.stop();
         writers.close();
@@ -169,6 +248,21 @@ async function kill(child: ChildProcess): Promise<void> {
 async function stored({ jsm }: TestSite): Promise<number> {
   const { state } = await jsm.streams.info(streamName, { subjects_filter: 'trade.>' });
   return Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
+}
+
+/** Up to where the hold on the feed's stream has let go. */
+async function held({ jsm, feed }: TestSite): Promise<number> {
+  return (await jsm.consumers.info('trade', feedHold(feed))).ack_floor.stream_seq;
+}
+
+/** Acknowledges everything at a durable with the ack policy "all". */
+async function takeAll(nc: NatsConnection, stream: string, durable: string): Promise<void> {
+  const consumer = await jetstream(nc).consumers.get(stream, durable);
+  for await (const message of await consumer.fetch({ max_messages: 5_000, expires: 5_000 })) {
+    if (message.info.pending > 0) continue;
+    await message.ackAck();
+    return;
+  }
 }
 
 function consume(nc: NatsConnection, ledger: Ledger): { stop(): Promise<void> } {
