@@ -216,7 +216,8 @@ test('a torn batch that is larger than its stream may be by now is settled all t
   await ensureGroupStream(place.jsm, busTopic, { ...riskGroup, maxBytes: 1_024 }, null);
   begin(place);
   await expect.poll(() => held(place)).toBe(0);
-  expect((await place.jsm.streams.info(place.stream.name)).config.max_bytes).toBe(1_024);
+  const limit = async (): Promise<number> => (await place.jsm.streams.info(place.stream.name)).config.max_bytes;
+  await expect.poll(limit, { timeout: 5_000 }).toBe(1_024);
 });
 
 test('a hold that is made after its writers goes forward, too', async () => {
