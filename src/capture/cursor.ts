@@ -267,6 +267,8 @@ export class Cursor {
       });
       if (generation !== this.#generation) return this.#reader.stop();
       this.#done.startAt(floor, this.#duties);
+      // a killed nats-server forgets what it delivered last; this process does not forget what it sent of that
+      this.#sentUpTo = this.sentUpTo;
       this.#readPosition = floor;
       this.#state = 'reading';
       this.#reason = '';

@@ -32,7 +32,7 @@ describe('a crash', () => {
 });
 
 describe('seeds that once found something', () => {
-  it.each([34, 963, 1988])('%i', { timeout: patienceMs }, async (seed) => {
+  it.each([34, 963, 1988, 4931])('%i', { timeout: patienceMs }, async (seed) => {
     expect((await simulate({ schedules: 1, seed })).findings).toEqual([]);
   });
 });
