@@ -1,13 +1,21 @@
-/** The bus as a contender: a lab of two sites and one link, traffic sealed, published and consumed by applications. */
+/** The bus as a contender: a lab of one near and one or three far sites, a link to each, published and consumed by applications. */
 import { readFile } from 'node:fs/promises';
 import { connect, credsAuthenticator, type NatsConnection } from '@nats-io/transport-node';
 import { say } from '../demo/program.ts';
-import { type LabInfo, labCut, labDown, labLinks, labRestore, labShape, labUp } from '../src/lab/index.ts';
+import {
+  type LabInfo,
+  type LinkRef,
+  labCut,
+  labDown,
+  labLinks,
+  labRestore,
+  labShape,
+  labUp,
+} from '../src/lab/index.ts';
 import type { Contender, RouteOptions } from './contender.ts';
 import { type NatsRoute, natsRoute, present } from './nats-route.ts';
 
 const customer = 'bench';
-const link = { customer, a: 'near', b: 'far' };
 const groupNames = ['far', 'far2', 'far3'];
 
 export interface BusOptions {
@@ -17,6 +25,8 @@ export interface BusOptions {
   name?: string;
   /** of each topic and group, bytes */
   maxBytes?: number;
+  /** 1: all groups are there; 3: each group has a site of its own */
+  farSites?: 1 | 3;
   readyMs?: number;
   /** of the node that its programs run in */
   nodeOptions?: string;
@@ -31,28 +41,35 @@ export interface BusContender extends Contender {
 export async function startBus(options: BusOptions): Promise<BusContender> {
   const { dir, name = 'bus' } = options;
   const lab = await startLab(options);
-  const [near, far] = [await connectApp(lab, `${customer}/source`), await connectApp(lab, `${customer}/sink`)];
-  const cut = async (): Promise<void> => void (await labCut(dir, link));
-  const restore = async (): Promise<void> => void (await labRestore(dir, link));
+  const sites = farSites(options);
+  const near = await connectApp(lab, `${customer}/source`);
+  const sinks = await Promise.all(sites.map((site) => connectApp(lab, `${customer}/sink-${site}`)));
+  const onLinks = (work: (dir: string, link: LinkRef) => Promise<unknown>) => async (): Promise<void> =>
+    void (await Promise.all(sites.map((site) => work(dir, { customer, a: 'near', b: site }))));
+  const [cut, restore] = [onLinks(labCut), onLinks(labRestore)];
   return {
     name,
     isDeclared: true,
     lab,
     route: async ({ topic, groups = 1 }) =>
       natsRoute(
-        { topic, groups: groupNames.slice(0, groups), near, far },
+        {
+          topic,
+          groups: groupNames.slice(0, groups),
+          near,
+          far: sites.length === 1 ? present(sinks[0], 'sink') : sinks,
+        },
         { hold: cut, start: restore, close: async () => undefined },
       ),
-    shape: async (shape) => void (await labShape(dir, link, shape)),
+    shape: (shape) => onLinks((_, link) => labShape(dir, link, shape))(),
     cut,
     restore,
     linkBytes: async () => {
-      const stats = (await labLinks(dir)).find((each) => each.link.includes(customer));
-      const { up, down } = present(stats, 'link in the lab').bytes;
-      return up + down;
+      const stats = (await labLinks(dir)).filter((each) => each.link.includes(customer));
+      return stats.reduce((sum, { bytes: { up, down } }) => sum + up + down, 0);
     },
     stop: async () => {
-      await Promise.allSettled([near.close(), far.close()]);
+      await Promise.allSettled([near, ...sinks].map((nc) => nc.close()));
       await labDown(dir, { keep: false });
     },
   };
@@ -72,33 +89,43 @@ async function startLab(options: BusOptions): Promise<LabInfo> {
   }
 }
 
-function busFile({ topics, durability = 'process', maxBytes }: BusOptions): string {
+function farSites({ farSites: count = 1 }: BusOptions): string[] {
+  return groupNames.slice(0, count);
+}
+
+function busFile(options: BusOptions): string {
+  const { topics, durability = 'process', maxBytes } = options;
   const room = maxBytes === undefined ? {} : { maxBytes };
   const names = topics.map(({ topic }) => topic);
+  const sites = farSites(options);
+  const siteOf = (group: string): string => (sites.includes(group) ? group : 'far');
   return JSON.stringify({
     sites: [
       { name: 'near', mode: 'server', address: 'near.example.net:7422', durability },
-      { name: 'far', mode: 'client', durability },
+      ...sites.map((name) => ({ name, mode: 'client', durability })),
     ],
     customers: [
       {
         name: customer,
-        terminals: ['near', 'far'],
-        links: [{ between: ['near', 'far'] }],
+        terminals: ['near', ...sites],
+        links: sites.map((site) => ({ between: ['near', site] })),
         topics: topics.map(({ topic: name, groups = 1 }) => ({
           name,
           ...room,
-          groups: groupNames.slice(0, groups).map((group) => ({ name: group, terminals: ['far'], ...room })),
+          groups: groupNames.slice(0, groups).map((group) => ({ name: group, terminals: [siteOf(group)], ...room })),
         })),
         apps: [
           { name: 'source', terminal: 'near', publish: names },
-          {
-            name: 'sink',
-            terminal: 'far',
+          ...sites.map((site) => ({
+            name: `sink-${site}`,
+            terminal: site,
             consume: topics.flatMap(({ topic, groups = 1 }) =>
-              groupNames.slice(0, groups).map((group) => `${topic}@${group}`),
+              groupNames
+                .slice(0, groups)
+                .filter((group) => siteOf(group) === site)
+                .map((group) => `${topic}@${group}`),
             ),
-          },
+          })),
         ],
       },
     ],

@@ -24,7 +24,7 @@ import { fanOutPart } from './parts/fanout.ts';
 import { freePart } from './parts/free.ts';
 import { hopsPart } from './parts/hops.ts';
 import { localPart } from './parts/local.ts';
-import { largeMemoryPart, memoryPart } from './parts/memory.ts';
+import { memoryPart } from './parts/memory.ts';
 import { sealingPart } from './parts/sealing.ts';
 import { shapedPart } from './parts/shaped.ts';
 import { type Row, renderRows } from './rows.ts';
@@ -41,8 +41,8 @@ const parts: Part[] = [
   hopsPart,
   memoryPart,
 ];
-/** cost curves and what takes long: outside the ordinary run */
-const curveParts: Part[] = [curvesPart, largeMemoryPart];
+/** outside the ordinary run */
+const curveParts: Part[] = [curvesPart];
 
 interface Values {
   quick: boolean;

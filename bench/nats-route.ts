@@ -10,7 +10,8 @@ export interface NatsEnds {
   /** streams `<topic>@<group>`, durables `<group>` */
   groups: readonly string[];
   near: NatsConnection;
-  far: NatsConnection;
+  /** where every group is, or where each of them is */
+  far: NatsConnection | readonly NatsConnection[];
 }
 
 export interface NatsRoute extends Route, NatsEnds {}
@@ -23,6 +24,8 @@ const prefetch = 1_000;
 export function natsRoute(ends: NatsEnds, rest: Pick<Route, 'hold' | 'start' | 'close'>): NatsRoute {
   const { topic, groups, near, far } = ends;
   const js = jetstream(near);
+  const placeOf = (at: number): NatsConnection => ('length' in far ? present(far[at], 'far site') : far);
+  const sinks = groups.map((group, at) => ({ group, nc: placeOf(at) }));
   return {
     ...ends,
     ...rest,
@@ -37,12 +40,14 @@ export function natsRoute(ends: NatsEnds, rest: Pick<Route, 'hold' | 'start' | '
       await near.flush();
     },
     arrived: async () => {
-      const consumers = await Promise.all(groups.map((group) => consumerOf(far, topic, group)));
+      const consumers = await Promise.all(sinks.map(({ nc, group }) => consumerOf(nc, topic, group)));
       const infos = await Promise.all(consumers.map((consumer) => consumer.info()));
       return Math.min(...infos.map(({ num_pending, num_ack_pending }) => num_pending + num_ack_pending));
     },
     listen: async (take) => {
-      const ends = await Promise.all(groups.map((group, at) => listenTo(far, topic, group, (data) => take(data, at))));
+      const ends = await Promise.all(
+        sinks.map(({ nc, group }, at) => listenTo(nc, topic, group, (data) => take(data, at))),
+      );
       return async () => {
         await Promise.all(ends.map((end) => end()));
       };

@@ -10,7 +10,16 @@ import { fileURLToPath } from 'node:url';
 const [major, minor] = process.versions.node.split('.').map(Number);
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const isRecent = major > 22 || (major === 22 && minor >= 18);
+// A sidecar is held to a small heap: on a machine with much memory V8 lets garbage grow to many times what is alive. V8 takes
+// such limits from the command line alone, so the process starts over as itself, with the same number.
+const heap = ['--max-semi-space-size=8', '--max-old-space-size=1024'];
+const isSidecar = process.argv[2] === 'sidecar' && process.argv[3] === 'run';
+const isLimited = /-space-size/.test([process.env.NODE_OPTIONS, ...process.execArgv].join(' '));
 const bundledNode = ['../node_modules/node/bin/node', '../../../node/bin/node'].map(here).find(existsSync);
+
+if (isRecent && isSidecar && !isLimited && process.platform !== 'win32') {
+  process.execve(process.execPath, [process.execPath, ...heap, ...process.execArgv, ...process.argv.slice(1)]);
+}
 
 if (isRecent) {
   // compiled code is kept between calls: half of a short command's time is reading its modules

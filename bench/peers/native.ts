@@ -1,7 +1,7 @@
 /**
  * JetStream's own sourcing: two plain nats-servers, a leaf link of the same kind as the bus has (TLS 1.3, both sides
  * verified), and durable sourcing over it. No sealing, no receipts, no accounts. Each group is a stream that sources for
- * itself, so each gets its own copy over the link.
+ * itself, so each gets its own copy over the link. With three far sites each has a server, a link and one of the groups.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { LinkProxy } from '../../src/lab/index.ts';
 import { silentLogger } from '../../src/log.ts';
 import { ensureServer, findServer } from '../../src/server/index.ts';
 import type { Contender, RouteOptions } from '../contender.ts';
-import { type NatsRoute, natsRoute } from '../nats-route.ts';
+import { type NatsRoute, natsRoute, present } from '../nats-route.ts';
 import { freePort } from '../wait.ts';
 import { type CertificateFiles, writeCertificates } from './certificates.ts';
 import { linkOf } from './link.ts';
@@ -20,18 +20,20 @@ export interface NativeOptions {
   dir: string;
   /** of the leaf link */
   compression?: 'off' | 's2_fast';
+  farSites?: 1 | 3;
 }
 
 export interface NativeContender extends Contender {
   near: NatsConnection;
 }
 
-export async function startNative({ dir, compression = 'off' }: NativeOptions): Promise<NativeContender> {
+export async function startNative({ dir, compression = 'off', farSites = 1 }: NativeOptions): Promise<NativeContender> {
   const releases: (() => Promise<unknown>)[] = [];
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const leafPort = await freePort();
-  const proxy = await LinkProxy.listen({ host: '127.0.0.1', port: leafPort });
-  releases.push(() => proxy.close());
+  const sites = ['far', 'far2', 'far3'].slice(0, farSites);
+  const proxies = await Promise.all(sites.map(() => LinkProxy.listen({ host: '127.0.0.1', port: leafPort })));
+  releases.push(() => Promise.all(proxies.map((proxy) => proxy.close())));
   const tls = tlsBlock(await writeCertificates(dir));
   const { path: binary } = await findServer();
   const start = async (name: string, leaf: string): Promise<NatsConnection> => {
@@ -48,12 +50,14 @@ export async function startNative({ dir, compression = 'off' }: NativeOptions): 
     return nc;
   };
   const near = await start('near', `listen: "127.0.0.1:${leafPort}", ${tls}`);
-  const far = await start('far', `remotes: [{ url: "tls://127.0.0.1:${proxy.port}", ${tls} }]`);
+  const far = await Promise.all(
+    sites.map((site, at) => start(site, `remotes: [{ url: "tls://127.0.0.1:${proxies[at]?.port}", ${tls} }]`)),
+  );
   return {
     name: compression === 'off' ? 'native sourcing' : `native sourcing, ${compression}`,
     near,
     route: (options) => openRoute(options, near, far),
-    ...linkOf(proxy),
+    ...linkOf(...proxies),
     stop: async () => {
       for (const release of releases.reverse()) await release();
     },
@@ -64,20 +68,21 @@ export async function startNative({ dir, compression = 'off' }: NativeOptions): 
 async function openRoute(
   { topic, groups: count = 1 }: RouteOptions,
   near: NatsConnection,
-  far: NatsConnection,
+  far: readonly NatsConnection[],
 ): Promise<NatsRoute> {
-  const [nearManager, farManager] = [await jetstreamManager(near), await jetstreamManager(far)];
+  const nearManager = await jetstreamManager(near);
   const groups = Array.from({ length: count }, (_, at) => `far${at}`);
+  const places = groups.map((group, at) => ({ group, nc: present(far[at] ?? far[0], 'far server') }));
   await nearManager.streams.add({ name: topic, subjects: [topic] });
   return natsRoute(
-    { topic, groups, near, far },
+    { topic, groups, near, far: places.map(({ nc }) => nc) },
     {
       hold: async () => undefined,
       start: async () => {
-        await Promise.all(groups.map((group) => addSourced(topic, group, near, far)));
+        await Promise.all(places.map(({ group, nc }) => addSourced(topic, group, near, nc)));
       },
       close: async () => {
-        for (const group of groups) await farManager.streams.delete(`${topic}@${group}`);
+        for (const { group, nc } of places) await (await jetstreamManager(nc)).streams.delete(`${topic}@${group}`);
         await nearManager.streams.delete(topic);
       },
     },

@@ -72,6 +72,8 @@ export async function openConnection(
       maxPingOut: 2,
       timeout: options.timeoutMs ?? (hasSeveral ? 5_000 : 20_000),
       ignoreClusterUpdates: true,
+      // a stack kept for each request costs more than the request
+      noAsyncTraces: true,
       ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
     });
   } catch (cause) {
