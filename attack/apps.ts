@@ -1,4 +1,4 @@
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { headers, type NatsConnection } from '@nats-io/nats-core';
 import { BusError } from '../src/errors.ts';
 import { openConnection } from '../src/site/connections.ts';
@@ -65,8 +65,8 @@ async function eavesdrop(world: World): Promise<Outcome> {
 
 /** Where a customer keeps its applications apart, one of them hears no reply to another; what is wrong, or nothing. */
 async function keptApart(world: World): Promise<string> {
-  const clerk = await world.app('initech/clerk', { inboxPrefix: '_INBOX_clerk' });
-  const snoop = await world.app('initech/snoop', { inboxPrefix: '_INBOX_snoop' });
+  const clerk = await world.app('initech/clerk');
+  const snoop = await world.app('initech/snoop');
   let heard = 0;
   for (const subject of ['_INBOX.>', '_INBOX_clerk.>', '_INBOX_*.>', '>'])
     snoop.subscribe(subject, { callback: (error) => void (error ?? heard++) });
@@ -186,29 +186,78 @@ async function replySubjects(world: World): Promise<Outcome> {
   return verdict(problems, `${named.length} subjects outright and as reply: no arrival, no marker`);
 }
 
-/** A pull is answered by the server itself, wherever the one who asks wants it: with JetStream's API as reply subject, too. */
+/** What a reply subject may carry a stored message to: the subject and the message that would act there. */
+const carriers: [subject: string, message: string][] = [
+  ...['$JS.API', '$BUS.API', '$JS.hub.API'].flatMap((api): [string, string][] => [
+    [`${api}.STREAM.PURGE.till@safe`, ''],
+    [`${api}.STREAM.DELETE.till@safe`, ''],
+    [`${api}.CONSUMER.DELETE.till@safe.safe`, ''],
+    [`${api}.CONSUMER.RESET.till@safe.safe`, ''],
+    [`${api}.CONSUMER.DURABLE.CREATE.till.spy`, spyOn('till')],
+    [`${api}.CONSUMER.MSG.NEXT.till@safe.safe`, '{"batch":5,"expires":1000000000}'],
+  ]),
+  ...['till.forged', '_mb.in.till.forged', '_mb.mark.0', '_R_.x', '_INBOX.x'].map((to): [string, string] => [to, 'x']),
+  ['$JS.ACK.till@safe.safe.1.1.1.1.0', '+ACK'],
+];
+
+function spyOn(stream: string): string {
+  const config = { durable_name: 'spy', deliver_subject: '_INBOX.spy', ack_policy: 'none' };
+  return JSON.stringify({ stream_name: stream, config });
+}
+
+/**
+ * A pull is answered by the server itself, wherever the one who asks wants it: with JetStream's API as reply subject, another group's
+ * pulls, another topic, each with a message that would act there.
+ */
 async function carriedRequest(world: World): Promise<Outcome> {
-  const rogue = await world.app('acme/rogue');
-  const jsm = await jetstreamManager(await inside(world, 'frankfurt', 'acme'));
-  const stream = 'carried';
-  await jsm.streams.add({ name: stream, subjects: ['carried.x'], max_bytes: 1_024 });
+  const [clerk, snoop] = [await world.app('initech/clerk'), await world.app('initech/snoop')];
+  const jsm = await jetstreamManager(await inside(world, 'frankfurt', 'initech'));
+  for (let n = 0; n < 5; n++) await jetstream(snoop).publish('till', `${n}`);
+  const count = async (name: string): Promise<number> => (await jsm.streams.info(name)).state.messages;
+  const isThere = await soon(async () => (await count('till@safe')) >= 5);
+  const look = async (): Promise<string> => {
+    const { delivered, ack_floor } = await jsm.consumers.info('till@safe', 'safe');
+    const consumers = (await jsm.consumers.list('till').next()).map(({ name }) => name).sort();
+    const { last_seq } = (await jsm.streams.info('till')).state;
+    return JSON.stringify([await count('till@safe'), last_seq, delivered, ack_floor, consumers]);
+  };
+  const [before, given] = [await look(), await givenTo(jsm)];
+  let heard = 0;
+  clerk.subscribe('_INBOX.spy', { callback: (error) => void (error ?? heard++) });
   const pull = (reply: string): void =>
-    rogue.publish('$JS.API.CONSUMER.MSG.NEXT.quote@wall.wall', '{"batch":1,"no_wait":true}', { reply });
-  for (const verb of ['PURGE', 'DELETE']) pull(`$JS.API.STREAM.${verb}.${stream}`);
-  await rogue.flush();
-  const isGone = await soon(
+    clerk.publish('$JS.API.CONSUMER.MSG.NEXT.memo@staff.staff', '{"batch":1,"no_wait":true}', { reply });
+  const own = await jetstream(clerk).consumers.get('memo@staff', 'staff');
+  for (const [reply, message] of carriers) {
+    for (const subject of ['memo', '$JS.API.CONSUMER.INFO.memo@staff.staff']) clerk.publish(subject, '', { reply });
+    await jetstream(clerk).publish('memo', 'behind the one before');
+    const { num_pending: waiting } = await own.info();
+    for await (const each of await own.fetch({ max_messages: waiting, expires: 1_000 })) each.ack();
+    // the first is given a status without a body, the second what is stored
+    pull(reply);
+    await jetstream(clerk).publish('memo', message);
+    pull(reply);
+  }
+  await clerk.flush();
+  const isCarried = await soon(async () => (await givenTo(jsm)) > given);
+  await soon(
     () =>
-      jsm.streams.info(stream).then(
-        () => false,
-        () => true,
-      ),
+      look()
+        .then((now) => now !== before || heard > 0)
+        .catch(() => true),
     3_000,
   );
-  if (!isGone) await jsm.streams.delete(stream);
-  return verdict(
-    isGone ? ['a stream that the application has no right to was deleted by the reply to its pull'] : [],
-    'the stream stays',
-  );
+  const after = await look().catch(() => 'a stream or a group is gone');
+  const problems = [
+    isThere && isCarried ? '' : 'no message was carried',
+    after === before ? '' : `what the application has no right to has changed: ${before} is ${after}`,
+    heard === 0 ? '' : `${heard} of another topic's messages heard`,
+  ];
+  return verdict(problems.filter(Boolean), `${carriers.length} subjects named, nothing beyond its rights has changed`);
+}
+
+/** Messages that nats-server sent out for clerk's group. */
+async function givenTo(jsm: JetStreamManager): Promise<number> {
+  return (await jsm.consumers.info('memo@staff', 'staff')).delivered.consumer_seq;
 }
 
 const reserved: [string, string][] = [
@@ -298,8 +347,8 @@ export const appAttacks: Attack[] = [
   },
   {
     id: 'T11',
-    attempt: 'JetStream’s API as the reply subject of a pull',
-    defence: { note: 'there is no defence yet: see docs/security.md, "Open"' },
+    attempt: 'JetStream’s API, another group, another topic as the reply subject of a pull',
+    defence: 'app-accounts',
     run: carriedRequest,
   },
   {

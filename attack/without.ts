@@ -12,8 +12,8 @@ export const defences = {
     file: 'src/site/permissions.ts',
     edits: [
       {
-        from: 'appInbox(customer, app)}.>`]',
-        to: "appInbox(customer, app)}.>`, '>']",
+        from: ": ['_INBOX.>'];",
+        to: ": ['_INBOX.>', '>'];",
       },
     ],
   },
@@ -22,10 +22,15 @@ export const defences = {
     file: 'src/site/permissions.ts',
     edits: [
       {
-        from: 'publish: { allow: orNothing([...publish, ...consume, ...deadLetters]), deny: deniedToApps },',
-        to: "publish: { allow: ['>', ...orNothing([...publish, ...consume, ...deadLetters])], deny: [] },",
+        from: 'publish: { allow: orNothing([...publish, ...consume]), deny: deniedToApps },',
+        to: "publish: { allow: ['>', ...orNothing([...publish, ...consume])], deny: [] },",
       },
     ],
+  },
+  'app-accounts': {
+    what: 'the applications of a customer share its account',
+    file: 'src/site/permissions.ts',
+    edits: [{ from: 'return customer.isolateApps;', to: 'return false && customer.isolateApps;' }],
   },
   names: {
     what: 'a name may be anything',
@@ -122,7 +127,7 @@ export const defences = {
   'customer-limits': {
     what: 'a customer may have any number of connections',
     file: 'src/site/accounts.ts',
-    edits: [{ from: 'customer.limits.maxConnections ?? customerLimits.maxConnections', to: '-1' }],
+    edits: [{ from: 'limits.maxConnections ?? customerLimits.maxConnections', to: '-1' }],
   },
   marker: {
     what: 'the destination stores what it has already',

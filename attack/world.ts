@@ -65,9 +65,10 @@ customers:
     links: [{between: [tokyo, osaka]}, {between: [tokyo, lima]}, {between: [tokyo, frankfurt]}]
     topics:
       - {name: memo, groups: [{name: staff, terminals: [frankfurt, lima, osaka]}]}
+      - {name: till, groups: [{name: safe, terminals: [frankfurt]}]}
     apps:
       - {name: clerk, terminal: frankfurt, publish: [memo], consume: [memo@staff]}
-      - {name: snoop, terminal: frankfurt, publish: [memo], consume: []}
+      - {name: snoop, terminal: frankfurt, publish: [memo, till], consume: []}
 `;
 
 /** A site's directory in the hands of whoever broke in there. */

@@ -4,6 +4,7 @@ import { buildProgram } from '../cli/program.ts';
 import { adminRights, joinRights, siteRights } from '../src/control/users.ts';
 import { errorRegistry } from '../src/errors.ts';
 import {
+  appReach,
   appRights,
   connectionTypes,
   controlRights,
@@ -96,6 +97,7 @@ function rightsTable(): string {
   const rows = [
     rightsRow('application, publishes `TOPIC`', 'the customer’s', app, exampleApp(['TOPIC'], [])),
     rightsRow('application, consumes `TOPIC@GROUP`', 'the customer’s', app, exampleApp([], ['GROUP'])),
+    rightsRow('the same, `isolateApps`', 'its own', app, exampleApp(['TOPIC'], ['GROUP'], true)),
     rightsRow('sidecar, streams and consumers', 'the customer’s, `BUS`', sidecar, fullRights),
     rightsRow('sidecar, accounts and reloads', '`SYS`', sidecar, fullRights),
     rightsRow('sidecar, one link', 'the link’s', sidecar, linkRights(self, peer)),
@@ -117,15 +119,16 @@ ${rows.join('\n')}
 `;
 }
 
-function exampleApp(publish: string[], groups: string[]): Rights {
+function exampleApp(publish: string[], groups: string[], isolateApps = false): Rights {
   const group = { id: '', name: 'GROUP' } as Parameters<typeof appRights>[0]['topics'][number]['groups'][number];
   const topic = { id: '', name: 'TOPIC', scope: 'bus', groups: [group] };
-  const customer = { isolateApps: false, topics: [topic] } as unknown as Parameters<typeof appRights>[0];
+  const customer = { isolateApps, topics: [topic] } as unknown as Parameters<typeof appRights>[0];
   const consume = groups.map((name) => ({ topic: 'TOPIC', group: name }));
+  const app = { id: '', name: 'APP', credential: 0, credentialLifeMs: null, publish, consume, deadLetters: [] };
   return appRights(
     customer,
-    { id: '', name: 'APP', credential: 0, credentialLifeMs: null, publish, consume, deadLetters: [] },
-    () => true,
+    app,
+    appReach(customer, app, () => true),
   );
 }
 

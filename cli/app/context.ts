@@ -12,7 +12,6 @@ import { printResult } from '../output.ts';
 
 interface ContextOptions extends JsonOption {
   siteDir: string;
-  inboxPrefix?: string;
   contextDir?: string;
 }
 
@@ -21,7 +20,6 @@ export function addContext(app: Command): void {
     .command('context <customer/app>')
     .description('write a context for the nats command line: nats --context CUSTOMER-APP')
     .requiredOption('--site-dir <dir>', "the directory of the app's site")
-    .option('--inbox-prefix <prefix>', 'where the customer has isolateApps: the prefix printed with the credential')
     .option('--context-dir <dir>', 'where contexts lie (default: nats/context under XDG_CONFIG_HOME, else ~/.config)')
     .addOption(jsonOption())
     .addHelpText(
@@ -36,7 +34,7 @@ export function addContext(app: Command): void {
 
 /** E_SITE_DIR, E_UNKNOWN_NOUN when the site has no credential of the app. */
 async function context(path: string, options: ContextOptions): Promise<void> {
-  const { siteDir, inboxPrefix, contextDir, json } = options;
+  const { siteDir, contextDir, json } = options;
   const { customer, name } = customerName('app', path);
   const { appAccess, openSiteDir } = await import('../../src/site/index.ts');
   const site = await openSiteDir(siteDir);
@@ -48,7 +46,7 @@ async function context(path: string, options: ContextOptions): Promise<void> {
   const description = `${path} at ${site.file.site}`;
   const file = join(contextDir ?? join(dirname(readEnv().configDir), 'nats', 'context'), `${customer}-${name}.json`);
   const tls = ca !== undefined && { ca };
-  const text = { description, url, creds, ...tls, ...(inboxPrefix !== undefined && { inbox_prefix: inboxPrefix }) };
+  const text = { description, url, creds, ...tls };
   await writeFileAtomic(file, `${JSON.stringify(text, null, 2)}\n`);
   printResult(
     json,

@@ -46,7 +46,6 @@ export function register(program: Command): void {
     .option('--app <customer/app>', 'probe: which app to be')
     .option('--server <url>', "probe, without a lab: URL of the site's nats-server")
     .option('--creds <file>', "probe, without a lab: the app's .creds file")
-    .option('--inbox-prefix <prefix>', 'probe, where the customer has isolateApps')
     .option('--wait-ms <ms>', 'how long to wait for the end of its way', wholeNumber(0), 10_000)
     .action(trace);
 }

@@ -18,7 +18,7 @@ export function addCreate(customer: Command): void {
   ])
     .requiredOption('--terminals <sites>', 'sites where it has a terminal, with commas', nameList)
     .option('--link <a,b[,cost]>', 'a link between two of them; may be repeated', collect)
-    .option('--isolate-apps', 'a private inbox prefix for each app')
+    .option('--isolate-apps', 'an account of its own for each app: they trust each other with nothing')
     .action(create);
 }
 

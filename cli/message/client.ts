@@ -18,7 +18,6 @@ export interface AppOptions {
   ca?: string;
   dir?: string;
   app?: string;
-  inboxPrefix?: string;
 }
 
 export function withAppOptions(verb: Command): Command {
@@ -27,8 +26,7 @@ export function withAppOptions(verb: Command): Command {
     .option('--creds <file>', "the app's .creds file")
     .option('--ca <file>', 'where the server shows a certificate that this machine does not trust: its CA')
     .option('--dir <dir>', "instead of both: a lab's or a site's directory, together with --app (default: MBUS_DIR)")
-    .option('--app <customer/app>', 'which app to be')
-    .option('--inbox-prefix <prefix>', 'where the customer has isolateApps: the prefix printed with the credential');
+    .option('--app <customer/app>', 'which app to be');
 }
 
 interface Place {
@@ -41,7 +39,7 @@ interface Place {
 /** Connects, runs `work`, closes. E_SERVER_AWAY, E_APP_REFUSED. */
 export async function withApp<T>(options: AppOptions, work: (nc: NatsConnection) => Promise<T>): Promise<T> {
   const place = await findPlace(options);
-  const nc = await connectApp(place, options.inboxPrefix);
+  const nc = await connectApp(place);
   try {
     return await work(nc);
   } finally {
@@ -58,10 +56,7 @@ export async function untilRefused(nc: NatsConnection): Promise<never> {
   throw new BusError('E_SERVER_AWAY', 'the connection to nats-server was closed');
 }
 
-async function connectApp(
-  { server, credsFile, caFile }: Place,
-  inboxPrefix: string | undefined,
-): Promise<NatsConnection> {
+async function connectApp({ server, credsFile, caFile }: Place): Promise<NatsConnection> {
   const { connect, credsAuthenticator, errors } = await import('@nats-io/transport-node');
   const creds = await readBytes(credsFile);
   try {
@@ -70,7 +65,6 @@ async function connectApp(
       authenticator: credsAuthenticator(creds),
       name: 'mbus',
       ...(caFile !== undefined && { tls: { caFile } }),
-      ...(inboxPrefix !== undefined && { inboxPrefix }),
     });
   } catch (cause) {
     const isRefused =

@@ -133,6 +133,7 @@ export const appSchema = z.strictObject({
 
 export const customerSchema = z.strictObject({
   name,
+  /** each application in an account of its own */
   isolateApps: z.boolean().default(false),
   /** of its applications and the sidecar at each site: 4096 by default, at least 8 */
   maxConnections: count.min(8).optional(),

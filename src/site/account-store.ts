@@ -40,7 +40,12 @@ export class AccountStore {
     const ids = new Set(servers.ids);
     const next = await Promise.all(desired.map(async (account) => [account.key, await this.#encode(account)] as const));
     const due = next.filter(([key, kept]) => !isSubset(ids, this.#pushedTo.get(key)) || this.#kept[key] !== kept);
-    await Promise.all(due.map(([, { jwt }]) => servers.requestAll('$SYS.REQ.CLAIMS.UPDATE', jwt)));
+    // nats-server drops an import of what is not exported yet
+    const importing = new Set(desired.filter(({ claims }) => claims.imports !== undefined).map(({ key }) => key));
+    for (const isLast of [false, true]) {
+      const batch = due.filter(([key]) => importing.has(key) === isLast);
+      await Promise.all(batch.map(([, { jwt }]) => servers.requestAll('$SYS.REQ.CLAIMS.UPDATE', jwt)));
+    }
     const changed = due.filter(([key, kept]) => this.#kept[key] !== kept).map(([key]) => key);
     if (changed.length > 0) {
       this.#kept = { ...this.#kept, ...Object.fromEntries(next) };

@@ -2,11 +2,13 @@
  * The accounts a site must have for a snapshot, each with its claims. Pure: names and public keys in, claims out; what is
  * pushed to the server is decided by comparing them with what was pushed last.
  */
-import type { Snapshot } from '../api/snapshot.ts';
-import type { AccountClaims, Scope } from '../trust/index.ts';
+import type { Snapshot, SnapshotCustomer } from '../api/snapshot.ts';
+import type { AccountClaims } from '../trust/index.ts';
+import { appAccount, exportsFor, importsFor, mappingsFor } from './app-accounts.ts';
+import type { CustomerGrants } from './apps.ts';
 import type { LinkUsers } from './link-users.ts';
 import { customerAccount, linkSides } from './links.ts';
-import { customerLimits } from './permissions.ts';
+import { customerLimits, keepsApart } from './permissions.ts';
 
 export interface DesiredAccount {
   /** as in keys/<key>.nk */
@@ -23,25 +25,13 @@ export const fixedAccounts: DesiredAccount[] = [
   { key: 'BUS', claims: { name: 'BUS', hasJetStream: true, ...own } },
 ];
 
-/** `scopesOf` gives the signing keys of a customer's apps with today's rights. */
+/** @param grants of the customers' applications, by customer id */
 export function desiredAccounts(
   snapshot: Snapshot,
-  scopesOf: (customerId: string) => Scope[],
+  grants: ReadonlyMap<string, CustomerGrants>,
   revocations: LinkUsers['revocations'] = new Map(),
 ): DesiredAccount[] {
-  const customers = snapshot.customers.map((customer) => ({
-    key: customerAccount(customer.id),
-    claims: {
-      name: `C-${customer.name}`,
-      hasJetStream: true,
-      maxLeafs: 0,
-      maxSubscriptions: customerLimits.maxSubscriptions,
-      maxConnections: customer.limits.maxConnections ?? customerLimits.maxConnections,
-      maxStorage: customer.limits.maxStorage ?? -1,
-      maxConsumers: customer.limits.maxConsumers ?? -1,
-      scopes: scopesOf(customer.id),
-    },
-  }));
+  const customers = snapshot.customers.flatMap((customer) => accountsOf(customer, grants.get(customer.id)));
   const names = new Map(snapshot.customers.map((customer) => [customer.id, customer.name]));
   const links = new Map<string, DesiredAccount>();
   for (const side of linkSides(snapshot)) {
@@ -52,4 +42,35 @@ export function desiredAccounts(
     links.set(side.account, { key: side.account, claims });
   }
   return [...customers, ...links.values()];
+}
+
+/** The customer's own, and one for each application where they are kept apart. */
+function accountsOf(customer: SnapshotCustomer, given: CustomerGrants | undefined): DesiredAccount[] {
+  const { account = '', grants = [] } = given ?? {};
+  const { limits } = customer;
+  const base = {
+    maxLeafs: 0,
+    maxSubscriptions: customerLimits.maxSubscriptions,
+    maxConnections: limits.maxConnections ?? customerLimits.maxConnections,
+  };
+  const stores = {
+    hasJetStream: true,
+    maxStorage: limits.maxStorage ?? -1,
+    maxConsumers: limits.maxConsumers ?? -1,
+  };
+  const own = { name: `C-${customer.name}`, ...base, ...stores };
+  const key = customerAccount(customer.id);
+  if (!keepsApart(customer)) return [{ key, claims: { ...own, scopes: grants.map(({ scope }) => scope) } }];
+  const apps = grants.map(({ app, scope, reach }) => ({
+    key: appAccount(app),
+    claims: {
+      name: `A-${customer.name}-${app.name}`,
+      hasJetStream: false,
+      ...base,
+      scopes: [scope],
+      imports: importsFor(reach, account),
+      mappings: mappingsFor(reach),
+    },
+  }));
+  return [{ key, claims: { ...own, scopes: [], exports: exportsFor(grants.map(({ reach }) => reach)) } }, ...apps];
 }

@@ -1,5 +1,5 @@
 /**
- * Credentials of applications. Each app has a signing key of its own in its customer's account, and the rights stand in
+ * Credentials of applications. Each app has a signing key of its own in its account, its customer's or its own, and the rights stand in
  * the account at that key: they change without a new `.creds` file. One without end is written once; one that ends is made anew
  * in time, and the site says which connections still hold one that ends soon. Losing a key makes a new file.
  */
@@ -10,38 +10,60 @@ import {
   formatCreds,
   type KeyPair,
   keyFromSeed,
-  type Rights,
   readFileIfThere,
   readJwt,
   type Scope,
   writeFileAtomic,
 } from '../trust/index.ts';
+import { appAccount } from './app-accounts.ts';
 import type { SiteDir } from './dir.ts';
 import { customerAccount } from './links.ts';
-import { appInbox, connectionTypes, customerLimits } from './permissions.ts';
+import { type AppReach, appReach, appRights, connectionTypes, customerLimits, keepsApart } from './permissions.ts';
 
-export type AppRights = (customer: SnapshotCustomer, app: SnapshotApp) => Rights;
+/** What one application may do here, and the key that its credentials are signed with. */
+interface Grant {
+  app: SnapshotApp;
+  scope: Scope;
+  reach: AppReach;
+}
 
-/** Signing keys of all apps of a snapshot with today's rights, by customer id. */
-export async function appScopes(dir: SiteDir, snapshot: Snapshot, rightsOf: AppRights): Promise<Map<string, Scope[]>> {
-  const scopes = new Map<string, Scope[]>();
-  for (const customer of snapshot.customers) {
-    const ofCustomer = customer.apps.map(async (app): Promise<Scope> => {
-      const key = (await appKey(dir, app)).getPublicKey();
-      const { maxPayload } = customer.limits;
-      const rights = rightsOf(customer, app);
-      return {
-        key,
-        role: app.name,
-        rights,
-        connections: connectionTypes.app,
-        maxSubscriptions: customerLimits.maxAppSubscriptions,
-        ...(maxPayload !== null && { maxPayload }),
-      };
-    });
-    scopes.set(customer.id, await Promise.all(ofCustomer));
-  }
-  return scopes;
+export interface CustomerGrants {
+  /** public key of the customer's account */
+  account: string;
+  grants: Grant[];
+}
+
+/** Of all apps of a snapshot, by customer id. */
+export async function appGrants(
+  dir: SiteDir,
+  snapshot: Snapshot,
+  isReady: (topicId: string) => boolean,
+): Promise<Map<string, CustomerGrants>> {
+  const all = snapshot.customers.map(async (customer) => {
+    const account = (await dir.key(customerAccount(customer.id), 'account')).getPublicKey();
+    const grants = await Promise.all(customer.apps.map((app) => grantOf(dir, customer, app, isReady)));
+    return [customer.id, { account, grants }] as const;
+  });
+  return new Map(await Promise.all(all));
+}
+
+async function grantOf(
+  dir: SiteDir,
+  customer: SnapshotCustomer,
+  app: SnapshotApp,
+  isReady: (topicId: string) => boolean,
+): Promise<Grant> {
+  const reach = appReach(customer, app, isReady);
+  const { maxPayload } = customer.limits;
+  const scope = {
+    key: (await appKey(dir, app)).getPublicKey(),
+    role: app.name,
+    rights: appRights(customer, app, reach),
+    connections: connectionTypes.app,
+    maxSubscriptions: customerLimits.maxAppSubscriptions,
+    ...(maxPayload !== null && { maxPayload }),
+  };
+  return { app, scope, reach };
 }
 
 export interface AppCredential {
@@ -57,7 +79,6 @@ interface Wanted {
   account: string;
   signer: KeyPair;
   lifeMs: number | null;
-  note: string;
 }
 
 /**
@@ -72,11 +93,11 @@ export async function writeAppCreds(
   const credentials: AppCredential[] = [];
   let dueMs = Number.POSITIVE_INFINITY;
   for (const customer of snapshot.customers) {
-    const account = (await dir.key(customerAccount(customer.id), 'account')).getPublicKey();
     for (const app of customer.apps) {
+      const accountName = keepsApart(customer) ? appAccount(app) : customerAccount(customer.id);
+      const account = (await dir.key(accountName, 'account')).getPublicKey();
       const credsPath = dir.credsPath(customer.name, app.name);
-      const note = customer.isolateApps ? `# set the client's inbox prefix to ${appInbox(customer, app)}\n` : '';
-      const wanted = { name: `${customer.name}/${app.name}`, account, signer: await appKey(dir, app), note };
+      const wanted = { name: `${customer.name}/${app.name}`, account, signer: await appKey(dir, app) };
       const endsMs = await keepCreds(credsPath, { ...wanted, lifeMs: app.credentialLifeMs }, nowMs);
       if (endsMs !== null && app.credentialLifeMs !== null)
         dueMs = Math.min(dueMs, dueOf(endsMs, app.credentialLifeMs));
@@ -89,20 +110,16 @@ export async function writeAppCreds(
 /** When the credential in the file ends now, ms since 1970; null: never. */
 async function keepCreds(path: string, wanted: Wanted, nowMs: number): Promise<number | null> {
   const present = (await readFileIfThere(path))?.toString('utf8') ?? '';
-  const { account, signer, lifeMs, note, name } = wanted;
+  const { account, signer, lifeMs, name } = wanted;
   const token = tokenIn(present);
-  const isOurs = token?.issuer === signer.getPublicKey();
-  if (isOurs && isFresh(token.expires, lifeMs, nowMs)) {
-    const text = note + present.slice(present.indexOf('-----BEGIN'));
-    if (text !== present) await writeFileAtomic(path, text);
-    return token.expires === undefined ? null : token.expires * 1000;
-  }
+  const isOurs = token?.issuer === signer.getPublicKey() && token.account === account;
+  if (isOurs && isFresh(token.expires, lifeMs, nowMs)) return token.expires === undefined ? null : token.expires * 1000;
   const user = (isOurs ? userIn(present) : undefined) ?? createKey('user');
   // two thirds of the life to all of it, so that what was made together does not end together
   const expires = lifeMs === null ? undefined : Math.floor((nowMs + lifeMs * (1 - Math.random() / 3)) / 1000);
   const claims = { name, ...(expires !== undefined && { expires }) };
   const jwt = await encodeScopedUserJwt(claims, user.getPublicKey(), account, signer);
-  await writeFileAtomic(path, note + formatCreds(jwt, user));
+  await writeFileAtomic(path, formatCreds(jwt, user));
   return expires === undefined ? null : expires * 1000;
 }
 

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import type { SnapshotCustomer } from '../api/snapshot.ts';
 import { askMonitor } from '../server/index.ts';
 import { readJwt } from '../trust/index.ts';
+import { accountsOfApps } from './app-accounts.ts';
 import type { SiteDir } from './dir.ts';
-import { customerAccount } from './links.ts';
 
 const connzPage = z.object({ connections: z.array(z.object({ jwt: z.string().default('') })) });
 const dayMs = 24 * 3_600_000;
@@ -21,7 +21,7 @@ export async function endingSoon(
       customer.apps.map(({ name, credentialLifeMs }) => [`${customer.name}/${name}`, credentialLifeMs]),
     );
     if ([...lives.values()].every((lifeMs) => lifeMs === null)) continue;
-    for (const [name, { count, endsMs }] of await endsOf(dir, customer.id)) {
+    for (const [name, { count, endsMs }] of await endsOf(dir, customer)) {
       if (endsMs - nowMs > soonMs(lives.get(name) ?? null)) continue;
       const which = `${count} connection${count === 1 ? '' : 's'} of ${name}`;
       problems.push({ code: 'E_APP_CREDENTIAL', text: `${which} end on ${new Date(endsMs).toISOString()}` });
@@ -36,11 +36,14 @@ function soonMs(lifeMs: number | null): number {
 }
 
 /** Connections with an end by application. */
-async function endsOf(dir: SiteDir, customerId: string): Promise<Map<string, { count: number; endsMs: number }>> {
-  const account = (await dir.key(customerAccount(customerId), 'account')).getPublicKey();
-  const page = await askMonitor(dir.file.monitor, `/connz?acc=${account}&auth=1&limit=1024`, connzPage);
+async function endsOf(
+  dir: SiteDir,
+  customer: SnapshotCustomer,
+): Promise<Map<string, { count: number; endsMs: number }>> {
+  const ask = (account: string) => askMonitor(dir.file.monitor, `/connz?acc=${account}&auth=1&limit=1024`, connzPage);
+  const pages = await Promise.all((await accountsOfApps(dir, customer)).map(ask));
   const found = new Map<string, { count: number; endsMs: number }>();
-  for (const { jwt } of page?.connections ?? []) {
+  for (const { jwt } of pages.flatMap((page) => page?.connections ?? [])) {
     const token = jwt === '' ? undefined : readJwt(jwt);
     if (token?.expires === undefined) continue;
     const before = found.get(token.name) ?? { count: 0, endsMs: Number.POSITIVE_INFINITY };

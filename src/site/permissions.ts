@@ -70,36 +70,63 @@ export function controlInbox(siteId: string): string {
   return `mb.ctl.${siteId}.r`;
 }
 
-/** `_INBOX`, or a private one per app where the customer isolates its apps. */
-export function appInbox(customer: Pick<SnapshotCustomer, 'isolateApps'>, app: Pick<SnapshotApp, 'name'>): string {
-  return customer.isolateApps ? `_INBOX_${app.name}` : '_INBOX';
+/** Whether each application of the customer has an account of its own: app-accounts.ts. */
+export function keepsApart(customer: Pick<SnapshotCustomer, 'isolateApps'>): boolean {
+  return customer.isolateApps;
 }
 
-/**
- * What an application may do: publish its topics, read and acknowledge its groups and their dead letters. Only topics for which `isReady` says
- * true count, so that nothing is published before every group's durable exists.
- */
-export function appRights(customer: SnapshotCustomer, app: SnapshotApp, isReady: (topicId: string) => boolean): Rights {
+/** What JetStream's API is called in an application's own account. */
+export const apartApi = '$BUS.API';
+
+/** What an application reaches at its site. */
+export interface AppReach {
+  topics: string[];
+  durables: AppDurable[];
+}
+
+export interface AppDurable {
+  /** `<stream>.<durable>` */
+  at: string;
+  /** it reads what applications publish as it is stored: a message may be nothing at all, not even headers */
+  isCapture: boolean;
+}
+
+/** Only topics for which `isReady` says true count, so that nothing is published before every group's durable exists. */
+export function appReach(
+  customer: SnapshotCustomer,
+  app: SnapshotApp,
+  isReady: (topicId: string) => boolean,
+): AppReach {
   const topics = new Map(customer.topics.filter((topic) => isReady(topic.id)).map((topic) => [topic.name, topic]));
-  const publish = app.publish.filter((name) => topics.has(name)).flatMap((name) => [name, `${name}.>`]);
-  const consume = app.consume.flatMap(({ topic: name, group }) => {
+  const groups = app.consume.flatMap(({ topic: name, group }) => {
     const topic = topics.get(name);
     if (!topic?.groups.some((candidate) => candidate.name === group)) return [];
-    return readRights(`${streamOfGroup(topic, group)}.${group}`);
+    return [{ at: `${streamOfGroup(topic, group)}.${group}`, isCapture: topic.scope === 'lan' }];
   });
-  const deadLetters = app.deadLetters.flatMap(({ topic, group }) =>
-    topics.has(topic) ? readRights(`${deadStreamName(topic, group)}.${group}`) : [],
-  );
+  const deadLetters = app.deadLetters
+    .filter(({ topic }) => topics.has(topic))
+    .map(({ topic, group }) => ({ at: `${deadStreamName(topic, group)}.${group}`, isCapture: false }));
+  return { topics: app.publish.filter((name) => topics.has(name)), durables: [...groups, ...deadLetters] };
+}
+
+/** What an application may do: publish its topics, read and acknowledge its groups and their dead letters. */
+export function appRights(customer: SnapshotCustomer, app: SnapshotApp, reach: AppReach): Rights {
+  const isApart = keepsApart(customer);
+  const publish = reach.topics.flatMap((name) => [name, `${name}.>`]);
+  // nats-server checks the subject that a request was mapped to
+  const consume = reach.durables.flatMap(({ at }) => readRights(isApart ? apartApi : '$JS.API', at));
+  // the second is what clients were told to set before applications had accounts
+  const inboxes = isApart ? ['_INBOX.>', `_INBOX_${app.name}.>`] : ['_INBOX.>'];
   return {
     // an empty allow list would mean everything
-    publish: { allow: orNothing([...publish, ...consume, ...deadLetters]), deny: deniedToApps },
-    subscribe: { allow: [`${appInbox(customer, app)}.>`], deny: deniedToApps },
+    publish: { allow: orNothing([...publish, ...consume]), deny: deniedToApps },
+    subscribe: { allow: inboxes, deny: deniedToApps },
   };
 }
 
 /** Reading and acknowledging at a durable, `<stream>.<durable>`. */
-function readRights(at: string): string[] {
-  return [`$JS.API.CONSUMER.INFO.${at}`, `$JS.API.CONSUMER.MSG.NEXT.${at}`, `$JS.ACK.${at}.>`];
+function readRights(api: string, at: string): string[] {
+  return [`${api}.CONSUMER.INFO.${at}`, `${api}.CONSUMER.MSG.NEXT.${at}`, `$JS.ACK.${at}.>`];
 }
 
 function orNothing(subjects: string[]): string[] {

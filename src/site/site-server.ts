@@ -18,16 +18,15 @@ import { inTurns } from '../turns.ts';
 import { AccountStore } from './account-store.ts';
 import { type DesiredAccount, desiredAccounts } from './accounts.ts';
 import { AppTlsFiles } from './app-tls.ts';
-import { type AppCredential, appScopes, writeAppCreds } from './apps.ts';
+import { type AppCredential, appGrants, writeAppCreds } from './apps.ts';
 import { type ConnectOptions, type ConnectTarget, openConnection } from './connections.ts';
 import type { SiteDir } from './dir.ts';
 import { endingSoon } from './ending-credentials.ts';
 import { Fence } from './fence.ts';
 import { issueLinkUsers, type LinkCredential } from './link-users.ts';
 import { LinkWatch } from './link-watch.ts';
-import { customerAccount, type LinkSide, linkSides } from './links.ts';
+import { type LinkSide, linkSides } from './links.ts';
 import { LivingServers } from './living-servers.ts';
-import { appRights } from './permissions.ts';
 import { replicasOf, serverPlaces } from './places.ts';
 import { type IsTopicReady, rememberReady } from './ready-topics.ts';
 import { ServerConfig } from './server-config.ts';
@@ -222,7 +221,7 @@ export class SiteServer {
 
   /** What customers with limits of their own use here. */
   usage(customers: readonly SnapshotCustomer[]): Promise<Usage[]> {
-    return usageOf(this.#dir.file.monitor, customers, (id) => this.#publicKey(customerAccount(id)));
+    return usageOf(this.#dir, customers);
   }
 
   /** Applications here whose connections end soon with their credential. */
@@ -279,11 +278,9 @@ export class SiteServer {
     const [living, accounts, watch] = [this.#needLiving(), this.#accounts ?? notStarted(), this.#watch ?? notStarted()];
     const sides = linkSides(snapshot);
     const ready = await rememberReady(this.#dir, snapshot, isTopicReady);
-    const scopes = await appScopes(this.#dir, snapshot, (customer, app) =>
-      appRights(customer, app, (id) => ready.has(id)),
-    );
+    const grants = await appGrants(this.#dir, snapshot, (id) => ready.has(id));
     const linkUsers = await issueLinkUsers(this.#dir, sides, systemClock.wallMs(), this.#options.linkLifeMs);
-    const ofSnapshot = desiredAccounts(snapshot, (customerId) => scopes.get(customerId) ?? [], linkUsers.revocations);
+    const ofSnapshot = desiredAccounts(snapshot, grants, linkUsers.revocations);
     const desired = (this.#fence ?? notStarted()).all(ofSnapshot);
     this.#desired = desired;
     const changed = await accounts.push(living, desired);

@@ -43,6 +43,23 @@ export interface Scope {
   maxPayload?: number;
 }
 
+/** Subjects that other accounts of the same operator may send to. */
+export interface ServiceExport {
+  subject: string;
+  /** `one`: that ends it; `many`: an answer without a byte of headers or body ends it; `untilLate`: nothing but time ends it */
+  answers: 'one' | 'many' | 'untilLate';
+  /** from the request on; with `many`, from the latest answer on */
+  answerMs: number;
+}
+
+export interface ServiceImport {
+  /** public key (A…) of the exporting account */
+  account: string;
+  subject: string;
+  /** the subject here */
+  as: string;
+}
+
 export interface AccountClaims {
   name: string;
   hasJetStream: boolean;
@@ -56,6 +73,10 @@ export interface AccountClaims {
   /** of one stream; absent or -1: without limit */
   maxConsumers?: number;
   scopes: Scope[];
+  exports?: ServiceExport[];
+  imports?: ServiceImport[];
+  /** where a client's message goes that is published at the key */
+  mappings?: Record<string, string>;
   /** users (U…) that are let in no more, with the time up to which their tokens count for nothing, seconds since 1970 */
   revocations?: Record<string, number>;
 }
@@ -69,18 +90,26 @@ export function encodeAccountJwt(claims: AccountClaims, account: string, operato
   return encodeAccount(claims.name, account, accountBody(claims), { signer: operator });
 }
 
-function accountBody(claims: AccountClaims): Partial<Account> {
+/** What nats-server knows and the package's types do not. */
+interface Mappings {
+  mappings?: Record<string, { subject: string; weight: number }[]>;
+}
+
+function accountBody(claims: AccountClaims): Partial<Account> & Mappings {
   const store = claims.hasJetStream ? -1 : 0;
   return {
     ...(claims.revocations && { revocations: claims.revocations }),
+    ...(claims.exports && { exports: claims.exports.map(exportBody) }),
+    ...(claims.imports && { imports: claims.imports.map(importBody) }),
+    ...(claims.mappings && { mappings: mappingBody(claims.mappings) }),
     limits: {
       subs: claims.maxSubscriptions,
       conn: claims.maxConnections,
       leaf: claims.maxLeafs,
       data: -1,
       payload: -1,
-      imports: 0,
-      exports: 0,
+      imports: claims.imports?.length ?? 0,
+      exports: claims.exports?.length ?? 0,
       wildcards: true,
       disallow_bearer: true,
       mem_storage: store,
@@ -104,6 +133,32 @@ function accountBody(claims: AccountClaims): Partial<Account> {
       }),
     ),
   };
+}
+
+function exportBody({ subject, answers, answerMs }: ServiceExport): NonNullable<Account['exports']>[number] {
+  // nats-server keeps the way of an answer whose latency it is to measure, whatever has come back over it
+  const latency = answers === 'untilLate' && { service_latency: { sampling: percent(100), results: '_mb.latency' } };
+  return {
+    name: subject,
+    subject,
+    type: 'service',
+    response_type: answers === 'many' ? 'Stream' : 'Singleton',
+    response_threshold: answerMs * 1_000_000,
+    ...latency,
+  };
+}
+
+/** nats-server reads a number where the package's types say text. */
+function percent(value: number): string {
+  return value as unknown as string;
+}
+
+function importBody({ account, subject, as }: ServiceImport): NonNullable<Account['imports']>[number] {
+  return { name: subject, account, subject, local_subject: as, type: 'service' };
+}
+
+function mappingBody(mappings: Record<string, string>): Mappings['mappings'] {
+  return Object.fromEntries(Object.entries(mappings).map(([from, to]) => [from, [{ subject: to, weight: 100 }]]));
 }
 
 /** A user of `issuer`'s account, with its rights in the token. `user` is a public key (U…). */
@@ -140,10 +195,14 @@ export function formatCreds(userJwt: string, user: KeyPair): string {
 /** What a token says whose signature holds, else undefined. `expires`: seconds since 1970, absent when it never ends. */
 export function readJwt(
   jwt: string,
-): { issuer: string; subject: string; name: string; expires: number | undefined } | undefined {
+):
+  | { issuer: string; subject: string; name: string; account: string | undefined; expires: number | undefined }
+  | undefined {
   try {
     const claims = decode(jwt);
-    return { issuer: claims.iss, subject: claims.sub, name: claims.name, expires: claims.exp };
+    // of a user under a signing key of an account: that account
+    const account = (claims.nats as Partial<User> | undefined)?.issuer_account;
+    return { issuer: claims.iss, subject: claims.sub, name: claims.name, account, expires: claims.exp };
   } catch {
     return undefined;
   }

@@ -6,79 +6,16 @@
  *   globex/spy                  ┘                  └ trade@desk
  */
 import { readFileSync } from 'node:fs';
-import { AckPolicy, jetstream, jetstreamManager, RetentionPolicy } from '@nats-io/jetstream';
+import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { credsAuthenticator, type NatsConnection } from '@nats-io/nats-core';
-import { connect } from '@nats-io/transport-node';
-import { connect as connectOlder, credsAuthenticator as olderCreds } from 'nats';
 import { expect, test } from 'vitest';
-import type { SnapshotApp } from '../../../src/api/snapshot.ts';
 import { natsCall } from '../../../src/nats/index.ts';
+import { type AppWorld, appWorld, createStreams } from '../../support/app-world.ts';
 import { eventually, testScope } from '../../support/nats-server.ts';
-import {
-  meshCustomer,
-  newApp,
-  newTopic,
-  snapshotFor,
-  startSites,
-  type TestBus,
-  type TestCustomer,
-  type TestSite,
-} from '../../support/sites.ts';
+import { newApp, newTopic, snapshotFor } from '../../support/sites.ts';
 
 const scope = testScope();
-
-interface World {
-  bus: TestBus;
-  site: TestSite;
-  acme: TestCustomer;
-  globex: TestCustomer;
-  exchange: SnapshotApp;
-  risk: SnapshotApp;
-  apply(isReady?: () => boolean): Promise<void>;
-  as(customer: string, app: string, options?: Parameters<typeof connect>[0]): Promise<NatsConnection>;
-}
-
-async function world(): Promise<World> {
-  const bus = await startSites(scope, ['tokyo']);
-  const [site] = bus.sites as [TestSite];
-  const [acme, globex] = [await meshCustomer('acme', bus.sites), await meshCustomer('globex', bus.sites)];
-  const terminals = acme.terminals.map((t) => t.id);
-  acme.topics = [newTopic('trade', ['risk', 'desk'], terminals), newTopic('note', ['self'], terminals, 'lan')];
-  globex.topics = [newTopic('trade', ['risk'], terminals)];
-  const [exchange, risk] = [newApp('exchange', ['trade', 'note'], []), newApp('risk', [], ['trade@risk', 'note@self'])];
-  acme.apps.set(site.id, [exchange, risk, newApp('outsider', [], [])]);
-  globex.apps.set(site.id, [newApp('spy', ['trade'], ['trade@risk'])]);
-  const apply = async (isReady = () => true): Promise<void> => {
-    await site.server.apply(snapshotFor(bus, site, [acme, globex]), isReady);
-  };
-  await apply();
-  for (const customer of [acme, globex]) await createStreams(site, customer);
-  const as = async (customer: string, app: string, options = {}): Promise<NatsConnection> => {
-    const creds = readFileSync(site.dir.credsPath(customer, app));
-    const nc = await connect({ servers: site.dir.file.listen, authenticator: credsAuthenticator(creds), ...options });
-    scope.onEnd(() => nc.close());
-    return nc;
-  };
-  return { bus, site, acme, globex, exchange, risk, apply, as };
-}
-
-/** The streams the message path makes, as far as rights need them. */
-async function createStreams(site: TestSite, customer: TestCustomer): Promise<void> {
-  const manager = await jetstreamManager(await site.server.connect({ customer: customer.id }));
-  for (const topic of customer.topics) {
-    await manager.streams.add({
-      name: topic.name,
-      subjects: [topic.name, `${topic.name}.>`],
-      retention: RetentionPolicy.Limits,
-    });
-    for (const group of topic.groups) {
-      const name = topic.scope === 'lan' ? topic.name : `${topic.name}@${group.name}`;
-      if (topic.scope !== 'lan')
-        await manager.streams.add({ name, sources: [{ name: topic.name }], retention: RetentionPolicy.Workqueue });
-      await manager.consumers.add(name, { durable_name: group.name, ack_policy: AckPolicy.Explicit });
-    }
-  }
-}
+const world = (): Promise<AppWorld> => appWorld(scope);
 
 /** Whether the server answers it. */
 function isConnected(nc: NatsConnection): Promise<boolean> {
@@ -265,29 +202,6 @@ test('a removed app is out at once and stays out', async () => {
   await apply();
   const reason = await publisher.closed();
   expect(String(reason)).toMatch(/authorization|authentication/i);
-});
-
-test('isolated apps have an inbox of their own and cannot hear each other', async () => {
-  const { as, apply, acme, site } = await world();
-  const path = site.dir.credsPath('acme', 'exchange');
-  const before = readFileSync(path, 'utf8');
-  acme.isolateApps = true;
-  await apply();
-  expect(readFileSync(path, 'utf8')).toBe(`# set the client's inbox prefix to _INBOX_exchange\n${before}`);
-  const older = await connectOlder({
-    servers: site.dir.file.listen,
-    authenticator: olderCreds(readFileSync(path)),
-    inboxPrefix: '_INBOX_exchange',
-  });
-  scope.onEnd(() => older.close());
-  await older.jetstream().publish('trade.1', 'x');
-  const nc = await as('acme', 'exchange', { inboxPrefix: '_INBOX_exchange' });
-  await jetstream(nc).publish('trade.1', 'x');
-  const other = await as('acme', 'risk', { inboxPrefix: '_INBOX_risk' });
-  const errors: unknown[] = [];
-  other.subscribe('_INBOX_exchange.>', { callback: (error) => void (error && errors.push(error)) });
-  other.subscribe('_INBOX.>', { callback: (error) => void (error && errors.push(error)) });
-  await eventually('both are refused', () => errors.length === 2);
 });
 
 test('a credential that ends: the next one is there before, who reads it comes back, who does not stays out', async () => {

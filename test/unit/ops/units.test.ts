@@ -68,12 +68,11 @@ test('a unit runs the sidecar and leaves nats-server alone when it stops', async
 
 test('a context of the nats command line names URL and credential', async () => {
   const args = ['app', 'context', 'acme/exchange', '--site-dir', site, '--context-dir', join(root, 'context')];
-  const { file } = await mbusJsonHere<{ file: string }>([...args, '--inbox-prefix', '_INBOX.x']);
+  const { file } = await mbusJsonHere<{ file: string }>(args);
   expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({
     description: 'acme/exchange at tokyo',
     url: 'nats://127.0.0.1:4222',
     creds: join(site, 'apps/acme/exchange.creds'),
-    inbox_prefix: '_INBOX.x',
   });
   const refused = await mbusHere(['app', 'context', 'acme/nobody', '--site-dir', site, '--context-dir', root]);
   expect(refused.stderr).toContain('E_UNKNOWN_NOUN');
