@@ -197,12 +197,15 @@ export class FeedKeeper {
     const kept = { seq, sourceSeq: Number(source.split(' ')[1]), ackSubject, coveredIn: undefined };
     if (!this.#take(kept.sourceSeq)) return;
     this.#kept.set(seq, kept);
-    if (seq >= this.#newestSeq) {
+    const before = this.#newest;
+    const isNewest = seq >= this.#newestSeq;
+    if (isNewest) {
       this.#newestSeq = seq;
       this.#newest = kept;
       this.#lookLater();
     }
-    this.#settle();
+    this.#advance();
+    this.#letGo(isNewest ? before : kept);
   }
 
   /** False when too many gaps are open: it comes again. */
@@ -217,18 +220,24 @@ export class FeedKeeper {
     }
   }
 
-  /** The hold goes behind what was taken without a gap, and what it has given up is given up here, too. */
-  #settle(): void {
+  /** The hold goes behind what was taken without a gap. */
+  #advance(): void {
     const { position } = this.#hold;
     if (position !== undefined && position < Number.MAX_SAFE_INTEGER) this.#taken.prune(position);
     this.#hold.to(position === undefined ? 0 : this.#taken.mark);
-    if (position === undefined) return;
-    for (const { seq, sourceSeq, ackSubject } of this.#kept.values()) {
-      if (sourceSeq > position || seq === this.#newest?.seq) continue;
-      this.#nc.publish(ackSubject);
-      this.#kept.delete(seq);
-    }
-    if (this.#taken.mark < this.#taken.last) this.#fillLater();
+    if (position !== undefined && this.#taken.mark < this.#taken.last) this.#fillLater();
+  }
+
+  /** The hold is behind more: so much is given up here, too. */
+  #settle(): void {
+    this.#advance();
+    for (const kept of this.#kept.values()) this.#letGo(kept);
+  }
+
+  #letGo(kept: Kept | undefined): void {
+    const isHeld = kept === undefined || kept.seq === this.#newest?.seq || kept.sourceSeq > (this.#hold.position ?? 0);
+    if (isHeld || !this.#kept.delete(kept.seq)) return;
+    this.#nc.publish(kept.ackSubject);
   }
 
   #lookLater(): void {
