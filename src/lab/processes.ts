@@ -107,10 +107,11 @@ export async function forgetProcess(dir: string, name: string): Promise<void> {
   await rm(recordPath(dir, name), { force: true });
 }
 
-/** True while the pid is the process of the record and not a zombie. */
+/** True while the pid is the process of the record and not a zombie. One that starts over as itself has no arguments for a moment. */
 export function isAlive(record: ProcessRecord): boolean {
-  const isSame = processStart(record.pid) === record.start;
-  return isSame && processArguments(record.pid).some((argument) => argument.includes(record.marker));
+  if (processStart(record.pid) !== record.start) return false;
+  const words = processArguments(record.pid);
+  return words.length === 0 || words.some((argument) => argument.includes(record.marker));
 }
 
 /** Signals the process and waits until it is gone; after `graceMs` it is killed. Returns false when it was gone before. */

@@ -1,7 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Links } from '../../../src/lab/links.ts';
 import { holdPorts } from '../../../src/lab/ports.ts';
@@ -15,6 +18,7 @@ import {
   stopProcess,
 } from '../../../src/lab/processes.ts';
 import { linkedAbort, together } from '../../../src/lab/together.ts';
+import { processStart } from '../../../src/server/index.ts';
 import { dial, until } from '../../support/tcp.ts';
 
 let dir: string;
@@ -51,6 +55,24 @@ test('a pid that belongs to another process by now is left alone', async () => {
   expect(await stopProcess({ ...daemon, start: 'another time' }, 'SIGKILL')).toBe(false);
   expect(await stopProcess({ ...daemon, marker: '/another/lab' }, 'SIGKILL')).toBe(false);
   expect(isAlive(daemon)).toBe(true);
+});
+
+test('a process that starts over as itself, as a sidecar does, is alive all the while', async () => {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'again-process.ts'), '20', dir]);
+  const ended = once(child, 'exit');
+  const pid = child.pid ?? 0;
+  const again = { name: 'again', pid, marker: dir, log: '', start: processStart(pid) ?? '' };
+  let wasGone = false;
+  while (child.exitCode === null && child.signalCode === null) {
+    for (let look = 0; look < 100; look++) {
+      const isGone = !isAlive(again);
+      expect(wasGone && !isGone).toBe(false);
+      wasGone = isGone;
+    }
+    await setImmediate();
+  }
+  await ended;
+  expect(isAlive(again)).toBe(false);
 });
 
 test('what a process says before it dies is at the end of its log, for its owner alone', async () => {
