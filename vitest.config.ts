@@ -31,6 +31,7 @@ const long = [
   'test/integration/ops/compose.test.ts',
   'test/integration/package/installed.test.ts',
   'test/integration/routing/clients.test.ts',
+  'test/integration/site/apart-three-servers.test.ts',
   'test/integration/site/link-tokens.test.ts',
   'test/integration/routing/liar.test.ts',
 ];

@@ -174,6 +174,9 @@ test('a running customer keeps its applications apart, shuts one out, and takes 
   const narrowed = jetstream(await as('acme', 'exchange'));
   await expect(narrowed.publish('trade.1', 'x')).rejects.toThrow(/permission/i);
   await narrowed.publish('note', 'x');
+  exchange.publish = ['note', 'trade'];
+  await apply();
+  await jetstream(await as('acme', 'exchange')).publish('trade.1', 'wider again');
   acme.apps.set(site.id, [exchange]);
   await apply();
   expect(String(await reader.closed())).toMatch(/auth/i);
