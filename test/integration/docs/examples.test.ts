@@ -64,38 +64,49 @@ function isHere([command, ...args]: Language['check']): boolean {
   }
 }
 
-const lab = useBus(`
-sites:
-  - {name: tokyo,     mode: server, address: "tokyo.example.net:7422"}
-  - {name: frankfurt, mode: server, address: "fra.example.net:7422"}
-customers:
-  - name: acme
+const customer = (name: string, isolateApps: boolean): string => `
+  - name: ${name}
+    isolateApps: ${isolateApps}
     terminals: [tokyo, frankfurt]
     links: [{between: [tokyo, frankfurt]}]
     topics: [{name: trade, groups: [{name: risk, terminals: [frankfurt]}]}]
     apps:
       - {name: exchange, terminal: tokyo,     publish: [trade]}
-      - {name: risk,     terminal: frankfurt, consume: [trade@risk]}
+      - {name: risk,     terminal: frankfurt, consume: [trade@risk]}`;
+
+const lab = useBus(`
+sites:
+  - {name: tokyo,     mode: server, address: "tokyo.example.net:7422"}
+  - {name: frankfurt, mode: server, address: "fra.example.net:7422"}
+customers:${customer('acme', false)}${customer('apart', true)}
 `);
 
 describe.each(languages)('examples/$name', ({ name, check, build, command }) => {
   const there = isHere(check);
   if (!there) process.stdout.write(`examples/${name}: skipped, its tools or its NATS client are not here\n`);
 
-  test.skipIf(!there)('publishes in tokyo, consumes and acknowledges in frankfurt', { timeout: 180_000 }, async () => {
-    await build?.();
-    const [program, ...first] = command();
-    const app = async (mode: string, who: string, ...rest: string[]): Promise<string> => {
-      const { nats = '', creds = '' } = lab().info.apps[who] ?? {};
-      const { stdout } = await run(program, [...first, mode, nats, creds, ...rest], { timeout: 90_000 });
-      return stdout;
-    };
-    for (const n of [1, 2]) {
-      expect(await app('publish', 'acme/exchange', `trade.${name}`, `number ${n}`)).toMatch(/^stored as trade \d+$/m);
-    }
-    // acknowledged ones do not come again: the next language finds only its own
-    expect(await app('consume', 'acme/risk', 'trade', 'risk', '2')).toBe(
-      `trade.${name} number 1\ntrade.${name} number 2\n`,
-    );
-  });
+  test.skipIf(!there).each(['acme', 'apart'])(
+    'publishes in tokyo, consumes and acknowledges in frankfurt, for %s',
+    {
+      timeout: 180_000,
+    },
+    async (owner) => {
+      await build?.();
+      const [program, ...first] = command();
+      const app = async (mode: string, who: string, ...rest: string[]): Promise<string> => {
+        const { nats = '', creds = '' } = lab().info.apps[who] ?? {};
+        const { stdout } = await run(program, [...first, mode, nats, creds, ...rest], { timeout: 90_000 });
+        return stdout;
+      };
+      for (const n of [1, 2]) {
+        expect(await app('publish', `${owner}/exchange`, `trade.${name}`, `number ${n}`)).toMatch(
+          /^stored as trade \d+$/m,
+        );
+      }
+      // acknowledged ones do not come again: the next language finds only its own
+      expect(await app('consume', `${owner}/risk`, 'trade', 'risk', '2')).toBe(
+        `trade.${name} number 1\ntrade.${name} number 2\n`,
+      );
+    },
+  );
 });
