@@ -59,6 +59,9 @@ function busDetail({ busId, version, replicas, sites, links, groups, topics, not
   );
 }
 
+/** of a link, that its own panel and the table of all links show */
+const measured = ['#jitter', '#loss', '#waits', '#since'];
+
 /** @param {ConsoleView} view @param {string} name */
 function siteDetail(view, name) {
   const site = view.sites.find((each) => each.name === name);
@@ -91,11 +94,14 @@ function siteDetail(view, name) {
     linksTable(
       view.links.flatMap((link) => ({ ...link, ends: link.ends.filter((end) => end.site === name) })),
       'seen at',
+      ...measured,
     ),
     h('h3', {}, 'Groups'),
     groupsTable(
       view.groups.filter((row) => row.site === name),
       'at',
+      '#dead',
+      'served by',
     ),
   );
 }
@@ -122,7 +128,7 @@ function pairDetail(view, a, b) {
       ['sites', h('span', {}, to(`#/sites/${a}`, a), ', ', to(`#/sites/${b}`, b))],
     ]),
     sentences(view, (row) => names.has(row.name)),
-    linksTable(links, links.length === 1 ? 'link' : ''),
+    linksTable(links, links.length === 1 ? 'link' : '', '#waits'),
   );
 }
 

@@ -9,7 +9,8 @@ import { siteWord, worst } from './words.js';
 const box = { width: 720, height: 420, margin: 70 };
 const radius = 17;
 /** of a label from its line */
-const beside = 13;
+const beside = 8;
+const roomForName = 12;
 /** bytes a second; receipts and routing are always a few */
 const leastTraffic = 512;
 
@@ -24,6 +25,7 @@ export function mapOf(view, selected) {
   const pairs = pairsOf(view.links);
   const places = placesOf(view.sites, pairs);
   const edges = pairs.flatMap((links) => edge(links, places, selected));
+  const labels = pairs.flatMap((links) => label(links, places));
   const nodes = view.sites.flatMap((site) => node(site, places, selected));
   const title = `${view.sites.length} sites, ${view.links.length} links`;
   return h(
@@ -33,6 +35,7 @@ export function mapOf(view, selected) {
       'svg',
       { viewBox: `0 0 ${box.width} ${box.height}`, role: 'group', 'aria-label': `Map: ${title}` },
       ...edges,
+      ...labels,
       ...nodes,
     ),
     legend(),
@@ -53,15 +56,22 @@ function placesOf(sites, pairs) {
   return known.places;
 }
 
-/** @param {LinkRow[]} links @param {Map<string, Point>} places @param {string} selected */
-function edge(links, places, selected) {
+/** @param {LinkRow[]} links @param {Map<string, Point>} places */
+function endsOf(links, places) {
   const [a = '', b = ''] = links[0]?.sites ?? [];
   const [from, to] = [places.get(a), places.get(b)];
-  if (from === undefined || to === undefined) return [];
+  return from === undefined || to === undefined ? undefined : { a, b, from, to };
+}
+
+/** @param {LinkRow[]} links @param {Map<string, Point>} places @param {string} selected */
+function edge(links, places, selected) {
+  const ends = endsOf(links, places);
+  if (ends === undefined) return [];
+  const { a, b, from, to } = ends;
   const state = worst(links.map((link) => link.state));
-  const words = edgeWords(links, state);
   const route = `#/links/${a}/${b}`;
   const line = { x1: from.x, y1: from.y, x2: to.x, y2: to.y };
+  const words = edgeWords(links, state).map(({ text }) => text);
   return [
     s(
       'a',
@@ -69,11 +79,10 @@ function edge(links, places, selected) {
         href: route,
         class: `edge ${state}${route === selected ? ' selected' : ''}`,
         'data-key': route,
-        'aria-label': `link ${a} to ${b}: ${words.map(({ text }) => text).join(', ')}`,
+        'aria-label': `link ${a} to ${b}: ${words.join(', ')}`,
       },
       s('line', { ...line, class: 'touch' }),
       s('line', { ...line, class: 'line' }),
-      label(from, to, words),
     ),
   ];
 }
@@ -98,22 +107,27 @@ function edgeWords(links, state) {
 }
 
 /**
- * Beside the middle of the line: above it, or on the inner side of a steep one.
- * @param {Point} from @param {Point} to @param {readonly { kind: string, text: string }[]} words
+ * Along its line and above it, so the line does not run through it; over all lines, so none of the others does either.
+ * @param {LinkRow[]} links @param {Map<string, Point>} places
  */
-function label(from, to, words) {
-  const long = Math.hypot(to.x - from.x, to.y - from.y) || 1;
-  const isSteep = Math.abs(to.y - from.y) > 0.6 * long;
-  // towards the middle of the map, where there is room for it
-  const inwards = from.x + to.x < box.width === to.y > from.y;
-  const side = (isSteep ? inwards : to.x >= from.x) ? 1 : -1;
-  const across = { x: (side * (to.y - from.y)) / long, y: (-side * (to.x - from.x)) / long };
-  const x = (from.x + to.x) / 2 + across.x * beside;
-  const y = (from.y + to.y) / 2 + across.y * beside + 4;
-  // on a steep line it begins, or ends, at the line
-  const anchor = !isSteep ? 'middle' : across.x > 0 ? 'start' : 'end';
+function label(links, places) {
+  const ends = endsOf(links, places);
+  if (ends === undefined) return [];
+  const state = worst(links.map((link) => link.state));
+  const [left, right] = ends.from.x <= ends.to.x ? [ends.from, ends.to] : [ends.to, ends.from];
+  const degrees = (Math.atan2(right.y - left.y, right.x - left.x) * 180) / Math.PI;
+  const turn = `translate(${(left.x + right.x) / 2} ${(left.y + right.y) / 2}) rotate(${degrees})`;
+  // a site's name stands under it: on a steep line the label makes room for the upper one's
+  const down = roomForName * Math.sin((degrees * Math.PI) / 180);
+  const words = edgeWords(links, state);
   const parts = words.map(({ kind, text }, i) => s('tspan', { class: kind }, i === 0 ? text : ` · ${text}`));
-  return s('text', { class: 'fact', x, y, 'text-anchor': anchor }, ...parts);
+  return [
+    s(
+      'g',
+      { class: `edge ${state}`, transform: turn, 'aria-hidden': 'true' },
+      s('text', { class: 'fact', x: down, y: -beside, 'text-anchor': 'middle' }, ...parts),
+    ),
+  ];
 }
 
 /** @param {SiteRow} site @param {Map<string, Point>} places @param {string} selected */

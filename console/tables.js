@@ -13,12 +13,14 @@ import { siteWord } from './words.js';
 const mostRows = 300;
 
 /**
- * A table that scrolls by itself; a line that says so when there is nothing to show.
+ * A table that scrolls by itself; a line that says so when there is nothing to show. A column in which no row has
+ * anything to say is left out.
  * @template T
- * @param {string} label @param {readonly Column<T>[]} columns @param {readonly T[]} rows
+ * @param {string} label @param {readonly Column<T>[]} all @param {readonly T[]} rows
  */
-export function table(label, columns, rows) {
+export function table(label, all, rows) {
   if (rows.length === 0) return h('p', { class: 'nothing' }, `no ${label}`);
+  const columns = all.filter(([, cell]) => rows.some((row) => cell(row) !== ''));
   const kind = /** @param {string} head */ (head) => (head.startsWith('#') ? 'number' : undefined);
   const heads = columns.map(([head]) => h('th', { scope: 'col', class: kind(head) }, head.replace('#', '')));
   const cells = /** @param {T} row */ (row) => columns.map(([head, cell]) => h('td', { class: kind(head) }, cell(row)));
@@ -83,10 +85,10 @@ const linkColumns = [
   ['why', ({ reason }) => reason],
 ];
 
-/** A row per end. @param {readonly LinkRow[]} links @param {'link' | 'seen at' | ''} [known] what the title above says already */
-export function linksTable(links, known) {
+/** A row per end. @param {readonly LinkRow[]} links @param {...string} known columns that the place has no need of, or no room for */
+export function linksTable(links, ...known) {
   const rows = links.flatMap(({ name, sites, ends }) => ends.map((end) => ({ ...end, name, sites })));
-  return table(known === undefined ? 'links' : 'links here', without(linkColumns, known), rows);
+  return table(known.length === 0 ? 'links' : 'links here', without(linkColumns, known), rows);
 }
 
 /** @type {Column<GroupRow>[]} */
@@ -103,9 +105,9 @@ const groupColumns = [
   ['why', ({ reason }) => reason],
 ];
 
-/** @param {readonly GroupRow[]} groups @param {'group' | 'at'} [known] what the title above says already */
-export function groupsTable(groups, known) {
-  return table(known === undefined ? 'groups' : 'groups here', without(groupColumns, known), groups);
+/** @param {readonly GroupRow[]} groups @param {...string} known columns that the place has no need of, or no room for */
+export function groupsTable(groups, ...known) {
+  return table(known.length === 0 ? 'groups' : 'groups here', without(groupColumns, known), groups);
 }
 
 /** @type {Column<TopicRow>[]} */
@@ -128,7 +130,7 @@ export function share(held, most) {
   return `${Math.floor((100 * held) / Math.max(1, most))} % of ${bytes(most)}`;
 }
 
-/** @template T @param {readonly Column<T>[]} columns @param {string} [known] */
+/** @template T @param {readonly Column<T>[]} columns @param {readonly string[]} known */
 function without(columns, known) {
-  return columns.filter(([head]) => head !== known);
+  return columns.filter(([head]) => !known.includes(head));
 }

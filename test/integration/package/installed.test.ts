@@ -54,7 +54,10 @@ test('pages of the manual come with it, and nothing of the repository is needed'
 
 test('a lab runs in the folder, and a message crosses it', { timeout: 400_000 }, async () => {
   await writeFile(join(folder, 'bus.yaml'), yaml);
-  await mbus('lab', 'up', 'bus.yaml', '--dir', './lab');
+  const { console } = JSON.parse(await mbus('lab', 'up', 'bus.yaml', '--dir', './lab', '--json')) as {
+    console: string;
+  };
+  for (const file of ['', 'main.js', 'style.css']) expect((await fetch(`${console}/${file}`)).status, file).toBe(200);
   await mbus('pub', 'trade.x', 'hello', '--dir', './lab', '--app', 'acme/exchange');
   const got = await mbus(
     'sub',
