@@ -60,7 +60,7 @@ export async function ensureKeeper(jsm: JetStreamManager, stream: string, delive
 
 /** Creates the hold under a feed, behind what it has brought, or finds it; before the stream gets its source. E_NATS */
 export async function ensureFeedHold(jsm: JetStreamManager, { stream, durable: feed }: FeedSource): Promise<void> {
-  const place = { stream, durable: feedHold(feed) };
+  const place = { stream, durable: feedHold(feed), isRecorded: true };
   if ((await heldBehind(jsm, place)) !== null) return;
   const info = await natsCall(`feed ${feed}`, () => jsm.consumers.info(stream, feed));
   await createHold(jsm, place, info.ack_floor.stream_seq);
@@ -143,7 +143,7 @@ export class FeedKeeper {
     this.#jsm = jsm;
     this.#place = place;
     const { stream, durable } = place.feed;
-    this.#hold = new Hold(jsm, { stream, durable: feedHold(durable) }, () => this.#settle());
+    this.#hold = new Hold(jsm, { stream, durable: feedHold(durable), isRecorded: true }, () => this.#settle());
     this.#subscription = nc.subscribe(place.deliverSubject, {
       callback: (error, message) => {
         if (error === null) this.#receive(message);

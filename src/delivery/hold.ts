@@ -5,6 +5,9 @@
  *
  * A step is a small write of nats-server, so a busy stream takes one every 50 ms. One that got no answer may be carried out
  * after later ones: then the place is read once more.
+ *
+ * nats-server writes a durable's place down later, and forgets it when it is killed before. Where others give up for good
+ * what the hold has given up, the place is recorded in the durable's metadata first, which is stored with the answer.
  */
 import { AckPolicy, type JetStreamManager } from '@nats-io/jetstream';
 import { errorText, isBusError } from '../errors.ts';
@@ -12,21 +15,28 @@ import { apiCode, natsCall, orNull } from '../nats/index.ts';
 
 /** between two steps forward */
 const restMs = 50;
+/** between two that are recorded */
+const recordMs = 200;
 const againMs = 1_000;
 /** no request of before can be under way any more */
 const lateMs = 10_000;
 
+const recordKey = 'mb_behind';
+
 export interface HoldPlace {
   stream: string;
   durable: string;
+  /** whether each place is recorded before it is taken */
+  isRecorded?: boolean;
 }
 
 /** Creates a hold with interest in everything behind `after`. E_NATS */
 export async function createHold(jsm: JetStreamManager, place: HoldPlace, after: number): Promise<void> {
-  const { stream, durable } = place;
+  const { stream, durable, isRecorded = false } = place;
+  const metadata: Record<string, string> = isRecorded ? { [recordKey]: String(after) } : {};
   await natsCall(`create ${durable} of ${stream}`, () =>
     // not with a start sequence: nothing goes back behind that, ADR-60
-    jsm.consumers.add(stream, { durable_name: durable, ack_policy: AckPolicy.Explicit }),
+    jsm.consumers.add(stream, { durable_name: durable, ack_policy: AckPolicy.Explicit, metadata }),
   );
   if (after > 0) await setHold(jsm, place, after);
 }
@@ -40,15 +50,26 @@ export async function deleteHold(jsm: JetStreamManager, { stream, durable }: Hol
 }
 
 /** The newest sequence that it does not hold; null when there is no such durable. E_NATS */
-export async function heldBehind(jsm: JetStreamManager, { stream, durable }: HoldPlace): Promise<number | null> {
+export async function heldBehind(jsm: JetStreamManager, place: HoldPlace): Promise<number | null> {
+  const stored = await storedPlace(jsm, place);
+  return stored === null ? null : Math.max(stored.taken, stored.recorded);
+}
+
+async function storedPlace(jsm: JetStreamManager, { stream, durable }: HoldPlace) {
   const info = await orNull(
     natsCall(`${durable} of ${stream}`, () => jsm.consumers.info(stream, durable)),
     apiCode.consumerNotFound,
   );
-  return info?.ack_floor.stream_seq ?? null;
+  if (info === null) return null;
+  return { taken: info.ack_floor.stream_seq, recorded: Number(info.config.metadata?.[recordKey] ?? 0) };
 }
 
-async function setHold(jsm: JetStreamManager, { stream, durable }: HoldPlace, seq: number): Promise<void> {
+async function setHold(jsm: JetStreamManager, place: HoldPlace, seq: number): Promise<void> {
+  const { stream, durable, isRecorded = false } = place;
+  if (isRecorded) {
+    const metadata = { [recordKey]: String(seq) };
+    await natsCall(`${durable} of ${stream}`, () => jsm.consumers.update(stream, durable, { metadata }));
+  }
   await natsCall(`${durable} of ${stream}`, () => jsm.consumers.reset(stream, durable, seq + 1));
 }
 
@@ -108,9 +129,9 @@ export class Hold {
   /** Its place as stored, null when there is no such durable. A stream that was put back may end before it: it goes back too. E_NATS */
   async read(last: number): Promise<number | null> {
     const life = this.#life;
-    const stored = await heldBehind(this.#jsm, this.#place);
-    if (stored !== null && stored > last) await setHold(this.#jsm, this.#place, last);
-    const position = stored === null ? null : Math.min(stored, last);
+    const stored = await storedPlace(this.#jsm, this.#place);
+    const position = stored === null ? null : Math.min(Math.max(stored.taken, stored.recorded), last);
+    if (position !== null && position !== stored?.taken) await setHold(this.#jsm, this.#place, position);
     if (life !== this.#life) return position;
     this.#position = position ?? undefined;
     this.#isAbsent = position === null;
@@ -132,7 +153,8 @@ export class Hold {
       this.#doubt ??= setTimeout(this.#readAnew, lateMs).unref();
     }
     this.#isStepping = false;
-    if (!this.#isClosed) this.#timer = setTimeout(this.#rested, this.#problem === '' ? restMs : againMs).unref();
+    const waitMs = this.#place.isRecorded === true ? recordMs : restMs;
+    if (!this.#isClosed) this.#timer = setTimeout(this.#rested, this.#problem === '' ? waitMs : againMs).unref();
   }
 
   async #advance(): Promise<void> {

@@ -22,7 +22,7 @@ import { BusError, codedText } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { natsCall } from '../nats/index.ts';
 import { deleteBacklog, readBacklog } from './backlog-reader.ts';
-import { type MoveState, type OpenMove, readMoveState, saveMoveState } from './move-state.ts';
+import { joined, type MoveState, type OpenMove, readMoveState, saveMoveState } from './move-state.ts';
 
 export interface BacklogMoveOptions {
   nc: NatsConnection;
@@ -177,7 +177,7 @@ export class BacklogMove {
     const state = this.#needState();
     if (state.move === null) {
       if (this.#wish === null) return null;
-      await this.#save({ targetId: this.#wish, deliveredUpTo: null, sent: null });
+      await this.#save({ targetId: this.#wish, deliveredUpTo: null, sent: null, moved: null });
     }
     this.#reason = 'its backlog is about to move';
     await natsCall(`pause ${stream}`, () => jsm.consumers.pause(stream, durable, new Date(Date.now() + pauseMs)));
@@ -196,8 +196,13 @@ export class BacklogMove {
     if (sent === null) return;
     const { first, last } = sent;
     const messages = await this.#read(first, last, MAX_MESSAGES);
-    if (messages.length > 0) await this.#transfer(first, last, 0, messages);
-    await this.#save({ ...this.#needMove(), sent: null });
+    const hasMoved = messages.length === 0 || (await this.#transfer(first, last, 0, messages));
+    await this.#saveOutcome(first, last, hasMoved);
+  }
+
+  async #saveOutcome(first: number, last: number, hasMoved: boolean): Promise<void> {
+    const move = this.#needMove();
+    await this.#save({ ...move, sent: null, moved: hasMoved ? joined(move.moved, { first, last }) : move.moved });
   }
 
   /** Moves one batch; resolves with the number of messages, 0 when nothing can move now. */
@@ -215,10 +220,10 @@ export class BacklogMove {
     if (first === undefined || last === undefined) return this.#idle(this.#isSettled ? '' : 'waits for its consumers');
     this.#reason = 'its backlog moves';
     if (wish !== targetId) this.#received = new RangeSet();
-    await this.#save({ targetId: wish, deliveredUpTo, sent: { first, last } });
+    await this.#save({ ...this.#needMove(), targetId: wish, sent: { first, last } });
     const hasMoved = await this.#transfer(first, last, this.#isSettled ? first - 1 : 0, messages);
     if (hasMoved) this.#options.onMoved(messages.length);
-    else await this.#save({ ...this.#needMove(), sent: null });
+    await this.#saveOutcome(from, last, hasMoved);
     return messages.length;
   }
 
@@ -324,9 +329,26 @@ export class BacklogMove {
   }
 
   /**
-   * Sets the durable behind what has moved. nats-server 2.15.1, killed, may bring back the last message of one of its blocks
-   * although it confirmed the deletion, and would hand it out as one that was never delivered.
+   * Deletes what has moved and is here all the same: nats-server 2.15.1, killed, may bring back the last message of one of
+   * its blocks although it confirmed the deletion, and would hand it out as one that was never delivered.
    */
+  async #deleteReturned(): Promise<void> {
+    const { nc, stream, log } = this.#options;
+    const { moved } = this.#needMove();
+    if (moved === null) return;
+    for (;;) {
+      const returned = await this.#read(moved.first, moved.last, MAX_MESSAGES);
+      if (returned.length === 0) return;
+      log.warn({ event: 'move.returned', stream, messages: returned.length }, 'what had moved was here again');
+      await deleteBacklog(
+        nc,
+        stream,
+        returned.map(({ seq }) => seq),
+      );
+    }
+  }
+
+  /** Sets the durable behind what has moved, for what comes back from now on. */
   async #passOver(): Promise<void> {
     const { jsm, stream, durable } = this.#options;
     if (!this.#isSettled) return; // what is with a consumer keeps its place
@@ -341,6 +363,7 @@ export class BacklogMove {
   /** Lets consumers here have what is left. */
   async #end(): Promise<void> {
     const { jsm, stream, durable, log } = this.#options;
+    await this.#deleteReturned();
     await this.#passOver();
     await natsCall(`resume ${stream}`, () => jsm.consumers.resume(stream, durable));
     await this.#save(null);

@@ -16,7 +16,14 @@ export interface OpenMove {
   /** what was delivered when the durable was paused may still be with a consumer; null: not yet known */
   deliveredUpTo: number | null;
   /** sequences that may be at the target and are here until its receipt is back */
-  sent: { first: number; last: number } | null;
+  sent: Span | null;
+  /** all that was here of these sequences has moved: the server may have brought some of it back */
+  moved: Span | null;
+}
+
+interface Span {
+  first: number;
+  last: number;
 }
 
 export interface MoveState {
@@ -39,10 +46,18 @@ export function readMoveState({ config, name, stream_name: stream }: ConsumerInf
 function parse(text: string): MoveState | null {
   try {
     const state = JSON.parse(text) as MoveState;
-    return incarnationPattern.test(state.incarnation) ? state : null;
+    if (!incarnationPattern.test(state.incarnation)) return null;
+    // a state of before this was kept has no `moved`
+    return state.move === null ? state : { ...state, move: { ...state.move, moved: state.move.moved ?? null } };
   } catch {
     return null;
   }
+}
+
+/** One span of both where they meet, the newer one where they do not. */
+export function joined(older: Span | null, newer: Span): Span {
+  if (older === null || newer.first > older.last + 1 || newer.last < older.first - 1) return newer;
+  return { first: Math.min(older.first, newer.first), last: Math.max(older.last, newer.last) };
 }
 
 /** Stored when this resolves. One writer of a durable's configuration at a time: see GroupKeeper.exclusively. */

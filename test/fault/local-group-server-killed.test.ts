@@ -165,6 +165,29 @@ interface TestSite {
   restart(pauseMs: number): Promise<void>;
 }
 
+test('what was taken and consumed is not taken for passed over when nats-server forgets how far the hold was', {
+  timeout: 60_000,
+}, async () => {
+  const [site, ledger] = [await openSite({ from: 1 }), new Ledger()];
+  site.keep();
+  // everything stays in the capture stream for it
+  await site.jsm.consumers.add('trade', { durable_name: 'other', ack_policy: AckPolicy.All });
+  const consuming = consume(site.nc, ledger);
+  await publish(site.nc, ledger, 200);
+  await eventually('all of it is consumed and let go', async () => (await held(site)) === 200);
+  await eventually('nothing is left', async () => (await stored(site)) === 0);
+  // as after a kill within a tenth of a second
+  await site.jsm.consumers.reset('trade', feedHold(site.feed), 101);
+  await site.restart(0);
+  await publish(site.nc, ledger, 1);
+  await eventually('the hold is where it was', async () => (await held(site)) === 201);
+  // twice the time after which a gap is looked into
+  await delay(2_500);
+  expect(await ledger.settle()).toEqual({ lost: [], doubled: [], changed: [] });
+  expect(ledger.delivered).toBe(201);
+  await consuming.stop();
+});
+
 interface SiteOptions {
   maxBytes?: number;
   /** where the group's part begins; null: at the stream's end */
