@@ -177,6 +177,8 @@ test('a running customer keeps its applications apart, shuts one out, and takes 
   exchange.publish = ['note', 'trade'];
   await apply();
   await jetstream(await as('acme', 'exchange')).publish('trade.1', 'wider again');
+  // rights of one disturb no other
+  await reader.flush();
   acme.apps.set(site.id, [exchange]);
   await apply();
   expect(String(await reader.closed())).toMatch(/auth/i);
