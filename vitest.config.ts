@@ -14,6 +14,7 @@ const long = [
   'test/integration/bus/dead-letters.test.ts',
   'test/integration/bus/full-group.test.ts',
   'test/integration/bus/stuck.test.ts',
+  'test/integration/bus/two-builds.test.ts',
   'test/integration/keys/retickets.test.ts',
   'test/integration/keys/revocation.test.ts',
   'test/integration/keys/rotation.test.ts',

@@ -15,16 +15,19 @@ import { failedText, prove, type Result, type Row, runWithout } from './prove.ts
 import { type DefenceName, defences } from './without.ts';
 import { startWorld, type World } from './world.ts';
 
+const usage = `npm run attack -- [--only T1,L3] [--without DEFENCE | --prove] [--messages N] [--json]
+
+cases: ${attacks.map(({ id }) => id).join(', ')}
+defences: ${Object.keys(defences).join(', ')}
+`;
+
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      only: { type: 'string' },
-      without: { type: 'string' },
-      prove: { type: 'boolean', default: false },
-      messages: { type: 'string', default: '500' },
-      json: { type: 'boolean', default: false },
-    },
-  });
+  const values = parse();
+  if (values === undefined) return 2;
+  if (values.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
   const { only, without, json } = values;
   if (without !== undefined && !isDefence(without)) {
     process.stderr.write(`no defence ${without}: ${Object.keys(defences).join(', ')}\n`);
@@ -43,6 +46,25 @@ async function main(): Promise<number> {
   const result = await run(chosen, Number(values.messages), json);
   if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
   return isHeld(result) ? 0 : 1;
+}
+
+/** Undefined, and said why, when an option is not known. */
+function parse() {
+  try {
+    return parseArgs({
+      options: {
+        only: { type: 'string' },
+        without: { type: 'string' },
+        prove: { type: 'boolean', default: false },
+        messages: { type: 'string', default: '500' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    process.stderr.write(`${errorText(error)}\n\n${usage}`);
+    return undefined;
+  }
 }
 
 function isDefence(name: string): name is DefenceName {

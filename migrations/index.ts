@@ -24,6 +24,7 @@ import * as servers from './0018-servers.ts';
 import * as console from './0019-console.ts';
 import * as customerConsumers from './0020-customer-consumers.ts';
 import * as appCredentialLife from './0021-app-credential-life.ts';
+import * as formats from './0022-formats.ts';
 
 /** By name, in the order they run. */
 export const migrations: Record<string, Migration> = {
@@ -48,4 +49,5 @@ export const migrations: Record<string, Migration> = {
   '0019-console': console,
   '0020-customer-consumers': customerConsumers,
   '0021-app-credential-life': appCredentialLife,
+  '0022-formats': formats,
 };

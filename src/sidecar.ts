@@ -12,6 +12,7 @@ import type { SiteReport } from './api/site-report.ts';
 import type { Snapshot } from './api/snapshot.ts';
 import { systemClock } from './clock.ts';
 import { ControlSteps } from './control-steps.ts';
+import { FORMATS } from './envelope/index.ts';
 import { answerTraces, doLetterTasks } from './errands.ts';
 import { BusError } from './errors.ts';
 import { lastingProblems } from './lasting-problems.ts';
@@ -315,6 +316,7 @@ class Sidecar {
     const report: SiteReport = {
       applied: this.#applied,
       sidecarVersion: programVersion(),
+      formats: FORMATS,
       serverVersion: this.#site.version,
       linkCredentials: this.#applyResult.linkCredentials,
       links: parts.flatMap((part) => part.links),

@@ -4,11 +4,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
+import type { z } from 'zod';
 import { type Clock, systemClock } from '../clock.ts';
 import { BusError, isBusError } from '../errors.ts';
 import { readAnswer } from './answer.ts';
 import type { CallerKey, ControlPublicKeys } from './control-keys.ts';
-import { openAnswer, type SealedRequest, sealRequest } from './frame.ts';
+import { apiVersion, openAnswer, type SealedRequest, sealRequest, versionNotSpoken } from './frame.ts';
 import {
   type ControlClient,
   type MethodName,
@@ -18,6 +19,7 @@ import {
   type ResponseOf,
 } from './methods.ts';
 import { noticeSubject, replyPrefix, requestSubject } from './subjects.ts';
+import { parseKnown } from './tolerant.ts';
 
 export interface ControlClientOptions {
   nc: NatsConnection;
@@ -41,7 +43,7 @@ export function createControlClient(options: ControlClientOptions): ControlClien
   return new NatsControlClient(options);
 }
 
-type Outcome = { answer: unknown } | 'no-responders' | 'silence';
+type Outcome = { answer: unknown } | { speaks: string } | 'no-responders' | 'silence';
 
 class NatsControlClient implements ControlClient {
   readonly #options: ControlClientOptions;
@@ -98,13 +100,16 @@ class NatsControlClient implements ControlClient {
     signal: AbortSignal | undefined,
   ): Promise<ResponseOf<M>> {
     let sealed = await this.#seal(method, request);
+    // nobody signs it, so it explains a silence and ends none
+    let speaks: string | undefined;
     for (let attempt = 1; ; attempt++) {
       signal?.throwIfAborted();
       const leftMs = deadline - this.#clock.monotonicMs();
-      if (leftMs <= 0) throw this.#away(method);
+      if (leftMs <= 0) throw speaks === undefined ? this.#away(method) : apart(method, speaks);
       const outcome = await this.#exchange(method, sealed, Math.min(leftMs, firstAttemptMs * attempt), signal);
-      if (typeof outcome === 'object') return parseResponse(method, readAnswer(outcome.answer));
-      if (outcome === 'no-responders') await this.#clock.sleep(Math.min(50 * attempt, 500, leftMs), signal);
+      if (typeof outcome === 'object' && 'answer' in outcome) return parseResponse(method, readAnswer(outcome.answer));
+      if (typeof outcome === 'object') speaks = outcome.speaks;
+      if (outcome !== 'silence') await this.#clock.sleep(Math.min(50 * attempt, 500, leftMs), signal);
       // where doing it twice is not the same as once, the very same frame lets the control plane tell
       if (!onceMethods.has(method)) sealed = await this.#seal(method, request);
     }
@@ -125,7 +130,9 @@ class NatsControlClient implements ControlClient {
       this.#waiting.set(reply, (message) => {
         if (message.data.length === 0 && message.headers?.code === noResponders) return resolve('no-responders');
         const answer = authentic(() => openAnswer(message.data, sealed.answerKey, control));
-        if (answer !== undefined) resolve({ answer });
+        if (answer !== undefined) return resolve({ answer });
+        const speaks = spokenVersions(message);
+        if (speaks !== undefined) resolve({ speaks });
       });
     });
     try {
@@ -149,6 +156,17 @@ class NatsControlClient implements ControlClient {
   }
 }
 
+/** What a control plane says that does not speak this version of the API. */
+function spokenVersions(message: Msg): string | undefined {
+  if (message.headers?.get('Nats-Service-Error-Code') !== String(versionNotSpoken)) return undefined;
+  return /^\d{1,3} to \d{1,3}$/.exec(message.headers.get('Nats-Service-Error'))?.[0];
+}
+
+function apart(method: MethodName, speaks: string): BusError {
+  const text = `${method}: this program speaks version ${apiVersion} of the control API, and the control plane answers that it speaks ${speaks}`;
+  return new BusError('E_VERSION_APART', text, { details: { method, speaks } });
+}
+
 function authentic(open: () => unknown): unknown {
   try {
     return open();
@@ -158,7 +176,7 @@ function authentic(open: () => unknown): unknown {
 }
 
 function parseResponse<M extends MethodName>(method: M, response: unknown): ResponseOf<M> {
-  const parsed = methods[method].response.safeParse(response);
+  const parsed = parseKnown<z.ZodType>(methods[method].response, response);
   if (parsed.success) return parsed.data as ResponseOf<M>;
   throw new BusError('E_REQUEST_BAD', `${method}: the answer has a form this version does not know`, {
     cause: parsed.error,

@@ -17,7 +17,12 @@ import { BusError } from '../errors.ts';
 import { recipientContext, senderContext } from '../keys/index.ts';
 import { type CallerKey, type ControlKeys, type ControlPublicKeys, isSignedBy } from './control-keys.ts';
 
-const version = 1;
+/** Major version of the API: first byte of a request and of its answer. */
+export const apiVersion = 1;
+/** versions that a control plane speaks, this one and the one before it; it is upgraded before the sites */
+export const spokenVersions = { min: 1, max: 1 };
+/** code of the plain answer to a request in another version; with it goes `<min> to <max>` */
+export const versionNotSpoken = 505;
 const encBytes = 32;
 const nonceBytes = 12;
 const tagBytes = 16;
@@ -64,6 +69,12 @@ export interface SealedRequest {
   nonce: string;
 }
 
+/** Whether a frame is in a version of the API that is spoken here. */
+export function isSpoken(frame: Uint8Array): boolean {
+  const [version = 0] = frame;
+  return version >= spokenVersions.min && version <= spokenVersions.max;
+}
+
 /** Seals and signs a request; a frame may be sent again as it is. */
 export async function sealRequest(
   address: RequestAddress,
@@ -77,7 +88,7 @@ export async function sealRequest(
   const body = pack({ key: by.publicKey, nonce, atMs: options.atMs, request });
   const signature = by.sign(signatureInput(requestContext, Buffer.concat([enc, body])));
   const sealed = sender.seal(Buffer.concat([body, signature]), addressBytes(address));
-  const frame = Buffer.concat([Buffer.of(version), enc, sealed]);
+  const frame = Buffer.concat([Buffer.of(apiVersion), enc, sealed]);
   const key = sender.exportSecret(answerKeyContext);
   return { frame, nonce, answerKey: { key, requestHash: hashOf(frame) } };
 }
@@ -89,7 +100,7 @@ export async function openRequest(
   keys: ControlKeys,
 ): Promise<OpenedRequest> {
   try {
-    if (frame[0] !== version || frame.length < 1 + encBytes + tagBytes + signatureBytes) throw refused();
+    if (!isSpoken(frame) || frame.length < 1 + encBytes + tagBytes + signatureBytes) throw refused();
     const enc = frame.subarray(1, 1 + encBytes);
     const recipient = recipientContext(keys.sealPrivate, enc, hpkeInfo);
     const plain = recipient.open(frame.subarray(1 + encBytes), addressBytes(address));
@@ -110,13 +121,13 @@ export function sealAnswer(answer: unknown, to: AnswerKey, keys: ControlKeys): B
   const nonce = randomBytes(nonceBytes);
   const cipher = createCipheriv('aes-256-gcm', to.key, nonce, { authTagLength: tagBytes });
   const sealed = Buffer.concat([cipher.update(body), cipher.update(signature), cipher.final()]);
-  return Buffer.concat([Buffer.of(version), nonce, sealed, cipher.getAuthTag()]);
+  return Buffer.concat([Buffer.of(apiVersion), nonce, sealed, cipher.getAuthTag()]);
 }
 
 /** E_ANSWER_BAD unless this control plane made it for this very request. */
 export function openAnswer(frame: Uint8Array, of: AnswerKey, control: ControlPublicKeys): unknown {
   try {
-    if (frame[0] !== version || frame.length < 1 + nonceBytes + tagBytes + signatureBytes) throw refused();
+    if (!isSpoken(frame) || frame.length < 1 + nonceBytes + tagBytes + signatureBytes) throw refused();
     const nonce = frame.subarray(1, 1 + nonceBytes);
     const decipher = createDecipheriv('aes-256-gcm', of.key, nonce, { authTagLength: tagBytes });
     decipher.setAuthTag(frame.subarray(-tagBytes));

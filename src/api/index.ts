@@ -17,3 +17,4 @@ export { type IncomingCall, serveControl } from './server.ts';
 export { readSnapshot, type SignedSnapshot, signSnapshot } from './signed-snapshot.ts';
 export { callerRights, noticeSubject } from './subjects.ts';
 export { formatToken, type JoinToken, parseToken } from './token.ts';
+export { parseKnown } from './tolerant.ts';

@@ -5,15 +5,17 @@
  */
 import type { NatsConnection } from '@nats-io/nats-core';
 import { type Service, type ServiceMsg, Svcm } from '@nats-io/services';
+import type { z } from 'zod';
 import { systemClock } from '../clock.ts';
 import { BusError, isBusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { Occasional } from '../occasional.ts';
 import { errorAnswer, okAnswer } from './answer.ts';
 import type { ControlKeys } from './control-keys.ts';
-import { type OpenedRequest, openRequest, sealAnswer } from './frame.ts';
+import { isSpoken, type OpenedRequest, openRequest, sealAnswer, spokenVersions, versionNotSpoken } from './frame.ts';
 import { type MethodName, methods } from './methods.ts';
 import { callerOf, endpointSubject } from './subjects.ts';
+import { parseKnown } from './tolerant.ts';
 
 /** A request that opened and parsed; who may do what is the receiver's to decide. */
 export interface IncomingCall {
@@ -73,6 +75,11 @@ async function serveOne(
 ): Promise<void> {
   const startMs = performance.now();
   let code = 'ok';
+  if (!isSpoken(message.data)) {
+    message.respondError(versionNotSpoken, `${spokenVersions.min} to ${spokenVersions.max}`);
+    options.onDone?.(method, 'E_VERSION_APART', performance.now() - startMs);
+    return;
+  }
   try {
     const callerId = callerOf(message.subject);
     const opened = await openRequest({ busId: options.busId, callerId, method }, message.data, options.keys);
@@ -104,7 +111,10 @@ async function answerOpened(
       details: { nowMs },
     });
   }
-  const parsed = methods[method].request.safeParse(opened.request);
+  // a site may be newer than its control plane: what it reports more is passed over
+  const { request } = methods[method];
+  const parsed =
+    method === 'site.report' ? parseKnown<z.ZodType>(request, opened.request) : request.safeParse(opened.request);
   if (!parsed.success) {
     const problems = parsed.error.issues.slice(0, 20).map((issue) => `${issue.path.join('.')}: ${issue.message}`);
     throw new BusError('E_REQUEST_BAD', `${method}: ${problems.join('; ')}`, { details: { problems } });

@@ -1,5 +1,6 @@
 /** What a site reports of itself: the only thing that status, limits, losses and the console are computed from. */
 import { z } from 'zod';
+import { formatRangeSchema } from './snapshot.ts';
 
 const id = z.uuid().lowercase();
 const key = z.string().max(128);
@@ -9,6 +10,8 @@ export const siteReportSchema = z.strictObject({
   /** snapshot version applied completely */
   applied: z.number().int(),
   sidecarVersion: z.string(),
+  /** that its build reads, see envelope/formats.ts */
+  formats: formatRangeSchema.default({ min: 1, max: 1 }),
   serverVersion: z.string(),
   /** user JWTs issued for peers that dial this site */
   linkCredentials: z.array(z.strictObject({ linkId: id, userJwt: z.string().max(16_384) })).max(10_000),

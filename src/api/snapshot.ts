@@ -7,6 +7,11 @@ import { z } from 'zod';
 import { appTlsSchema, durabilities } from '../config/bus-file.ts';
 
 const id = z.uuid();
+/** formats that a build reads, both included */
+export const formatRangeSchema = z.strictObject({
+  min: z.number().int().min(1),
+  max: z.number().int().min(1).max(255),
+});
 
 export const snapshotSchema = z.strictObject({
   format: z.literal(1),
@@ -69,6 +74,8 @@ export const snapshotSchema = z.strictObject({
           mode: z.enum(['server', 'client']),
           /** in client mode: carries envelopes of others as well */
           transit: z.boolean().default(false),
+          /** of envelopes and all else between terminals, as its site reported; see envelope/formats.ts */
+          formats: formatRangeSchema.default({ min: 1, max: 1 }),
           /** Ed25519 public key of the terminal, null until it is registered */
           signKey: z.string().nullable(),
           /** NATS user public key (U…) it dials links with, null until registered */

@@ -2,8 +2,10 @@
  * What sites ask for: joining, registering their terminals, their snapshot, reporting. A site acts for its own terminals
  * only; naming another's is refused and audited.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { type IncomingCall, isRegistrationProven } from '../api/index.ts';
 import type { RequestOf } from '../api/methods.ts';
+import type { FormatRange } from '../envelope/index.ts';
 import { BusError, isBusError } from '../errors.ts';
 import {
   appendAudit,
@@ -21,6 +23,7 @@ import {
   type Registry,
   type Site,
   setLinkCredential,
+  setSiteFormats,
   setSiteKeys,
   setTerminalKeys,
   storeReport,
@@ -32,6 +35,9 @@ import { actorOf, type Caller } from './authorize.ts';
 import { issueSiteCertificate } from './certificates.ts';
 import type { Handler, HandlerCall, HandlerContext } from './context.ts';
 import { siteUserJwt } from './users.ts';
+
+/** of a build from before formats were told of */
+const oldestFormats: FormatRange = { min: 1, max: 1 };
 
 export const enrolSite: Handler<'enrol.site'> = async (context, { request, caller, call, db }) => {
   const { identity, busId } = context;
@@ -95,7 +101,8 @@ export const reportSite: Handler<'site.report'> = async (context, { request, cal
   const site = siteCaller(caller);
   await storeReport(context.db, site.id, request, call.atMs);
   await context.keyService.noteSealed(site.id, request.sealed ?? []);
-  const version = await storeCredentials(context, site, request.linkCredentials);
+  const formats = await storeFormats(context, site, request.formats ?? oldestFormats);
+  const version = (await storeCredentials(context, site, request.linkCredentials)) ?? formats;
   return {
     version: version ?? (await getBus(context.db)).version,
     traces: await listTraces(context.db, site.id),
@@ -177,6 +184,18 @@ async function takeTerminalToken(trx: Registry, terminal: Terminal, secret: stri
   const token = await takeToken(trx, secret);
   if (token.siteId === terminal.siteId && token.customerId === terminal.customerId) return;
   throw new BusError('E_TOKEN_UNKNOWN', 'this token is not for this terminal', { details: { tokenId: token.id } });
+}
+
+/** Tells the others of a build that reads other formats; the new version when it does. */
+async function storeFormats({ db }: HandlerContext, site: Site, formats: FormatRange): Promise<number | undefined> {
+  if (isDeepStrictEqual(formats, site.formats)) return undefined;
+  return db.transaction().execute(async (trx) => {
+    await lockBus(trx);
+    await setSiteFormats(trx, site.id, formats);
+    const details = { min: formats.min, max: formats.max };
+    await appendAudit(trx, { actor: `site:${site.id}`, action: 'site.formats', noun: site.name, details });
+    return bumpVersion(trx);
+  });
 }
 
 /** Keeps credentials this site issued for those who dial it; the new version when one was new. */

@@ -1,5 +1,6 @@
 /** What is wrong in the whole bus, from what its sites report, its audit table and its control plane. Pure but for the asking. */
 import type { ControlClient, ResponseOf } from '../api/methods.ts';
+import { formatsText } from '../envelope/index.ts';
 import { type ErrorEntry, errorRegistry } from '../errors.ts';
 import { isNewEnough, minimumVersion } from '../server/index.ts';
 import { bytesText, durationText, type Status, type Stuck, stuckThings } from '../status/index.ts';
@@ -27,6 +28,7 @@ export function examineBus(facts: BusFacts): Finding[] {
   const stuck = stuckThings(status, nowMs).map(stuckFinding);
   return [
     ...checkVersions(status),
+    ...checkFormats(status),
     ...checkLimits(status),
     ...checkProblems(status),
     ...(stuck.length > 0 ? stuck : [ok({ check: 'traffic', subject: 'bus', text: 'nothing is stuck' })]),
@@ -60,6 +62,22 @@ function checkVersions({ sites, replicas }: Status): Finding[] {
       ),
     );
   return found.length > 0 ? found : [ok({ check: 'versions', subject: 'bus', text: `${own} everywhere` })];
+}
+
+/** Sites whose builds write in an older format because another does not read the newest yet. */
+function checkFormats({ sites }: Status): Finding[] {
+  const known = sites.flatMap(({ name, state, report }) =>
+    report === null || state === 'revoked' ? [] : [{ name, ...report.formats }],
+  );
+  const newest = Math.max(0, ...known.map(({ max }) => max));
+  const behind = known.filter(({ max }) => max < newest);
+  if (behind.length === 0) return [];
+  return behind.map(({ name: subject, ...range }) =>
+    warning(
+      { check: 'versions', subject, text: `${subject} reads ${formatsText(range)}, other sites format ${newest}` },
+      'Upgrade it: until then the others write to its customers in the older format, or wait where there is none in common.',
+    ),
+  );
 }
 
 function checkLimits({ sites, names }: Status): Finding[] {
@@ -101,6 +119,7 @@ const remedies: Record<Stuck['cause'], string> = {
     'Look at the consumers: they take messages and do not acknowledge; see maxDeliver and dead letters.',
   'stream-full': 'Let who holds the space catch up, or raise maxBytes.',
   'ticket-refused': 'mbus audit ls names the check that failed.',
+  version: 'Bring the site with the older build to the next version; what waits goes on by itself.',
   revoked: 'Let it in again, or remove it: mbus terminal --help.',
   'key-service-away': 'See that the site reaches the control plane; without it sealing ends with the last ticket.',
   'not-applied': 'Read the problem that is named; the site tries again by itself.',

@@ -8,7 +8,7 @@
 import { printable } from '../config/names.ts';
 import { BusError } from '../errors.ts';
 import { ByteReader, ByteWriter } from './codec.ts';
-import { FORMAT, MAX_BODY_BYTES, MAX_MESSAGES, MAX_SUBJECT_BYTES } from './wire.ts';
+import { FORMATS, MAX_BODY_BYTES, MAX_MESSAGES, MAX_SUBJECT_BYTES } from './wire.ts';
 
 export interface BusMessage {
   /** sequence in the capture stream, from 1 */
@@ -46,14 +46,14 @@ function messageSize(message: BusMessage): number {
  * Encodes 1 to MAX_MESSAGES messages with strictly increasing sequences.
  * @throws E_ENVELOPE_BAD with `details.seq` of the message that an envelope cannot carry
  */
-export function encodeBody(topic: string, messages: readonly BusMessage[]): Buffer {
+export function encodeBody(topic: string, messages: readonly BusMessage[], format = FORMATS.max): Buffer {
   if (messages.length === 0 || messages.length > MAX_MESSAGES) {
     throw new BusError('E_ENVELOPE_BAD', `a body takes 1 to ${MAX_MESSAGES} messages, not ${messages.length}`);
   }
   const size = messages.reduce((sum, message) => sum + messageSize(message), 16);
   if (size > MAX_BODY_BYTES) throw new BusError('E_ENVELOPE_BAD', `a body of ${size} bytes is over ${MAX_BODY_BYTES}`);
   const writer = new ByteWriter(size);
-  writer.u8(FORMAT).varint(messages.length);
+  writer.u8(format).varint(messages.length);
   let previous = 0;
   for (const message of messages) {
     writeMessage(writer, topic, message, previous);
@@ -84,7 +84,7 @@ function badMessage(message: BusMessage, problem: string): BusError {
 export function decodeBody(topic: string, body: Uint8Array): BusMessage[] {
   const reader = new ByteReader(body, 'envelope body');
   if (body.length > MAX_BODY_BYTES) reader.fail(`${body.length} bytes are over ${MAX_BODY_BYTES}`);
-  if (reader.u8() !== FORMAT) reader.fail('unknown format');
+  reader.format();
   const count = reader.varint(MAX_MESSAGES);
   if (count === 0) reader.fail('it holds no message');
   const messages: BusMessage[] = [];

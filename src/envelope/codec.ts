@@ -6,8 +6,9 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { BusError, type ErrorCode } from '../errors.ts';
+import { formatsText, reads } from './formats.ts';
 import { bytesToUuid, uuidToBytes } from './ids.ts';
-import { ID_BYTES } from './wire.ts';
+import { FORMATS, ID_BYTES } from './wire.ts';
 
 const twoTo32 = 0x1_0000_0000;
 
@@ -141,6 +142,16 @@ export class ByteReader {
 
   u8(): number {
     return this.#buffer[this.#take(1)]!;
+  }
+
+  /** The format that everything after it is in. @throws E_VERSION_APART when this build does not read it */
+  format(): number {
+    const format = this.u8();
+    if (reads(FORMATS, format)) return format;
+    throw new BusError(
+      'E_VERSION_APART',
+      `${this.#what} in format ${format}: this build reads ${formatsText(FORMATS)}`,
+    );
   }
 
   u16(): number {

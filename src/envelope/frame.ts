@@ -5,7 +5,7 @@
  * An envelope never goes back to a terminal on its path. Bad in any way: E_ENVELOPE_BAD.
  */
 import { ByteReader, ByteWriter } from './codec.ts';
-import { FORMAT, MAX_ASSIGNMENTS, MAX_CONTROL_BYTES, MAX_PATH, MAX_SEALED_BYTES, MAX_SIGNED_BYTES } from './wire.ts';
+import { FORMATS, MAX_ASSIGNMENTS, MAX_CONTROL_BYTES, MAX_PATH, MAX_SEALED_BYTES, MAX_SIGNED_BYTES } from './wire.ts';
 
 interface FrameHead {
   /** how many more links it may cross, 0 to 255 */
@@ -39,18 +39,18 @@ type Frame = EnvelopeFrame | ReceiptFrame | ControlFrame;
 const kinds = ['envelope', 'receipt', 'control'] as const;
 
 /** One buffer with the whole frame. */
-export function encodeFrame(frame: Frame): Buffer {
-  return Buffer.concat([encodeFrameHead(frame), frameTail(frame)]);
+export function encodeFrame(frame: Frame, format = FORMATS.max): Buffer {
+  return Buffer.concat([encodeFrameHead(frame, format), frameTail(frame)]);
 }
 
 /** Everything before the large last part (sealed envelope, receipt or control bytes), to be sent before it uncopied. */
-export function encodeFrameHead(frame: Frame): Buffer {
+export function encodeFrameHead(frame: Frame, format = FORMATS.max): Buffer {
   const manifestSize = frame.kind === 'envelope' ? frame.manifest.length : 0;
   const writer = new ByteWriter(
     32 + manifestSize + 16 * (frame.path.length + frame.shun.length + frame.destinations.length),
   );
   writer
-    .u8(FORMAT)
+    .u8(format)
     .u8(kinds.indexOf(frame.kind) + 1)
     .u8(frame.hopLimit);
   writer.varint(frame.path.length);
@@ -77,7 +77,7 @@ function frameTail(frame: Frame): Uint8Array {
 /** Manifest, sealed, receipt and control are views into `bytes`. @throws E_ENVELOPE_BAD */
 export function decodeFrame(bytes: Uint8Array): Frame {
   const reader = new ByteReader(bytes, 'frame');
-  if (reader.u8() !== FORMAT) reader.fail('unknown format');
+  reader.format();
   const kind = kinds[reader.u8() - 1] ?? reader.fail('unknown kind');
   const head: FrameHead = {
     hopLimit: reader.u8(),

@@ -6,6 +6,7 @@ export { type BusMessage, decodeBody, encodeBody, subjectSuffix } from './body.t
 export { type Certificate, readCertificate, signCertificate } from './certificate.ts';
 export { asBuffer, ByteReader, ByteWriter } from './codec.ts';
 export { type Flow, flowKey } from './flow.ts';
+export { agreedFormat, decodeFormats, encodeFormats, formatsText, reads } from './formats.ts';
 export {
   decodeFrame,
   encodeFrame,

@@ -7,7 +7,7 @@
 import { ByteReader, ByteWriter } from './codec.ts';
 import { type Flow, readFlow, writeFlow } from './flow.ts';
 import { type PublicKeyLike, type SignFn, verifySignature } from './signature.ts';
-import { context, FORMAT, ID_BYTES, MAX_ASSIGNMENTS, MAX_SIGNED_BYTES, SIGNATURE_BYTES } from './wire.ts';
+import { context, FORMATS, ID_BYTES, MAX_ASSIGNMENTS, MAX_SIGNED_BYTES, SIGNATURE_BYTES } from './wire.ts';
 
 interface Assignment {
   groupId: string;
@@ -32,9 +32,9 @@ export interface Manifest {
 }
 
 /** Manifest bytes with the origin terminal's signature. @throws E_ENVELOPE_BAD when a field is out of range */
-export function signManifest(manifest: Manifest, sign: SignFn): Buffer {
+export function signManifest(manifest: Manifest, sign: SignFn, format = FORMATS.max): Buffer {
   const writer = new ByteWriter(256 + manifest.assignments.length * 32);
-  writeManifest(writer, manifest);
+  writeManifest(writer.u8(format), manifest);
   const bytes = writer.finish();
   // what cannot be read back must not be signed
   decodeManifest(new ByteReader(bytes, 'manifest'));
@@ -59,7 +59,7 @@ export function readManifest(
 }
 
 function writeManifest(writer: ByteWriter, manifest: Manifest): void {
-  writer.u8(FORMAT).uuid(manifest.customerId);
+  writer.uuid(manifest.customerId);
   writeFlow(writer, manifest.flow);
   writer.varint(manifest.first).varint(manifest.last).varint(manifest.floor).varint(manifest.snapshotVersion);
   writer.bytes(manifest.envelopeId).varint(manifest.assignments.length);
@@ -68,7 +68,7 @@ function writeManifest(writer: ByteWriter, manifest: Manifest): void {
 }
 
 function decodeManifest(reader: ByteReader): Manifest {
-  if (reader.u8() !== FORMAT) reader.fail('unknown format');
+  reader.format();
   const customerId = reader.uuid();
   const flow = readFlow(reader);
   const first = reader.varint();

@@ -9,7 +9,7 @@ import { ByteReader, ByteWriter } from './codec.ts';
 import { type Flow, readFlow, writeFlow } from './flow.ts';
 import { RangeSet } from './ranges.ts';
 import { type PublicKeyLike, type SignFn, verifySignature } from './signature.ts';
-import { context, FORMAT, MAX_REASON_BYTES, MAX_SIGNED_BYTES, SIGNATURE_BYTES } from './wire.ts';
+import { context, FORMATS, MAX_REASON_BYTES, MAX_SIGNED_BYTES, SIGNATURE_BYTES } from './wire.ts';
 
 /** stored: see `received` · gone: no such topic or group here · later: not yet · refused: never here, assign anew */
 type ReceiptStatus = 'stored' | 'gone' | 'later' | 'refused';
@@ -34,9 +34,9 @@ export interface Receipt {
 const statuses: readonly ReceiptStatus[] = ['stored', 'gone', 'later', 'refused'];
 
 /** Receipt bytes with the destination terminal's signature. @throws E_ENVELOPE_BAD when a field is out of range */
-export function signReceipt(receipt: Receipt, sign: SignFn): Buffer {
+export function signReceipt(receipt: Receipt, sign: SignFn, format = FORMATS.max): Buffer {
   const writer = new ByteWriter(256 + receipt.received.ranges.length * 8);
-  writeReceipt(writer, receipt);
+  writeReceipt(writer.u8(format), receipt);
   const bytes = writer.finish();
   decodeReceipt(new ByteReader(bytes, 'receipt'));
   return Buffer.concat([bytes, sign(context.receipt, bytes)]);
@@ -60,7 +60,7 @@ export function readReceipt(
 }
 
 function writeReceipt(writer: ByteWriter, receipt: Receipt): void {
-  writer.u8(FORMAT).uuid(receipt.customerId);
+  writer.uuid(receipt.customerId);
   writeFlow(writer, receipt.flow);
   writer
     .uuid(receipt.groupId)
@@ -72,7 +72,7 @@ function writeReceipt(writer: ByteWriter, receipt: Receipt): void {
 }
 
 function decodeReceipt(reader: ByteReader): Receipt {
-  if (reader.u8() !== FORMAT) reader.fail('unknown format');
+  reader.format();
   const customerId = reader.uuid();
   const flow = readFlow(reader);
   const groupId = reader.uuid();

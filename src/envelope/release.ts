@@ -6,7 +6,7 @@
 import { ByteReader, ByteWriter } from './codec.ts';
 import { type Flow, readFlow, writeFlow } from './flow.ts';
 import { type PublicKeyLike, type SignFn, verifySignature } from './signature.ts';
-import { context, FORMAT, SIGNATURE_BYTES } from './wire.ts';
+import { context, FORMATS, SIGNATURE_BYTES } from './wire.ts';
 
 export interface Release {
   customerId: string;
@@ -21,8 +21,8 @@ export interface Release {
 /** First byte after the format; other notes may follow. */
 const kind = 1;
 
-export function signRelease(release: Release, sign: SignFn): Buffer {
-  const writer = new ByteWriter(160).u8(FORMAT).u8(kind).uuid(release.customerId);
+export function signRelease(release: Release, sign: SignFn, format = FORMATS.max): Buffer {
+  const writer = new ByteWriter(160).u8(format).u8(kind).uuid(release.customerId);
   writeFlow(writer, release.flow);
   writer.uuid(release.terminalId).uuid(release.destinationId).varint(release.first).varint(release.last);
   const bytes = writer.finish();
@@ -35,7 +35,8 @@ export function readRelease(
   publicKeyOf: (terminalId: string) => PublicKeyLike | undefined,
 ): Release {
   const reader: ByteReader = new ByteReader(bytes, 'release note', 'E_RECEIPT_BAD');
-  if (reader.u8() !== FORMAT || reader.u8() !== kind) reader.fail('unknown format');
+  reader.format();
+  if (reader.u8() !== kind) reader.fail('unknown kind');
   const customerId = reader.uuid();
   const flow = readFlow(reader);
   const release = {

@@ -7,7 +7,7 @@
 import type { Certificate } from './certificate.ts';
 import { asBuffer, ByteReader, ByteWriter } from './codec.ts';
 import {
-  FORMAT,
+  FORMATS,
   ID_BYTES,
   KEY_BYTES,
   MAX_BODY_BYTES,
@@ -57,10 +57,10 @@ export interface SealedEnvelope extends SealedHeader {
 const flagZstd = 1;
 
 /** The bytes that HKDF and AAD take. @throws E_ENVELOPE_BAD when a field is out of range */
-export function encodeSealedHeader(header: SealedHeader): Buffer {
+export function encodeSealedHeader(header: SealedHeader, format = FORMATS.max): Buffer {
   const writer = new ByteWriter(256 + header.certificate.length);
   writer
-    .u8(FORMAT)
+    .u8(format)
     .u8(SUITE_X25519_AES256GCM_ED25519)
     .u8(header.isCompressed ? flagZstd : 0);
   writer.uuid(header.customerId).uuid(header.topicId).u32(header.epoch);
@@ -114,7 +114,7 @@ export function decodeSealed(sealed: Uint8Array): SealedEnvelope {
 }
 
 function decodeSealedHeader(reader: ByteReader): SealedHeader {
-  if (reader.u8() !== FORMAT) reader.fail('unknown format');
+  reader.format();
   if (reader.u8() !== SUITE_X25519_AES256GCM_ED25519) reader.fail('unknown suite');
   const flags = reader.u8();
   if (flags > flagZstd) reader.fail('unknown flags');

@@ -5,8 +5,20 @@
  * nats-server's max_payload leaves above the largest application message.
  */
 
-/** First byte of every structure; a decoder refuses any other. */
+/** First byte of a certificate and of a marker, which no two sites need to agree upon. */
 export const FORMAT = 1;
+
+/** Formats of what travels between terminals, both included. */
+export interface FormatRange {
+  min: number;
+  max: number;
+}
+
+/**
+ * What this build reads and may write: the newest, and the one before it. First byte of frame, manifest, envelope, body,
+ * receipt, release note and routing record; formats.ts agrees which.
+ */
+export const FORMATS: FormatRange = { min: 1, max: 1 };
 
 /** DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM, Ed25519 over SHA-512. */
 export const SUITE_X25519_AES256GCM_ED25519 = 1;

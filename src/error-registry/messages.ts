@@ -9,6 +9,11 @@ export const messageErrors = {
     remedy:
       'Nothing was delivered and the origin sends again; if it repeats, look for a terminal with altered software.',
   },
+  E_VERSION_APART: {
+    disposition: 'retry',
+    summary: 'Two programs of the bus are more than one version apart: one does not read what the other writes.',
+    remedy: 'Nothing is lost, it waits: bring the older one to the version of the newer, one version at a time.',
+  },
   E_MANIFEST_BAD: {
     disposition: 'reject',
     summary: 'The signed statement of what an envelope covers is malformed, or its origin did not sign it.',

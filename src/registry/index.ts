@@ -48,7 +48,7 @@ export { listRevokedUsers } from './revoked-users.ts';
 export type { Database } from './schema.ts';
 export { listStored, loadOrCreateStored, loadStored, rewrapSecrets } from './secrets.ts';
 export { buildSnapshot, type ControlInfo, dialledNames, orderEnds } from './site-snapshot.ts';
-export { findSite, listSites, type Site, setSiteKeys } from './sites.ts';
+export { findSite, listSites, type Site, setSiteFormats, setSiteKeys } from './sites.ts';
 export {
   findTerminal,
   listTerminals,

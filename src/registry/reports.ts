@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { RequestOf } from '../api/methods.ts';
 import { type SiteReport, siteReportSchema } from '../api/site-report.ts';
+import { parseKnown } from '../api/tolerant.ts';
 import type { Registry } from './connection.ts';
 
 export interface StoredReport {
@@ -43,7 +44,7 @@ export async function listReports(db: Registry): Promise<StoredReport[]> {
     .execute();
   return rows.flatMap((row) => {
     // a report stored by another version may have another form: shown as none
-    const parsed = siteReportSchema.safeParse(row.report);
+    const parsed = parseKnown(siteReportSchema, row.report);
     return parsed.success
       ? [{ siteId: row.site_id, report: parsed.data, ageMs: Math.max(0, Math.round(row.age_ms)) }]
       : [];

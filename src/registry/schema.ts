@@ -47,6 +47,9 @@ export interface SitesTable {
   tls: string | null;
   /** nats-servers that keep what it stores */
   servers: 1 | 3;
+  /** of envelopes and all else between terminals, that its build reads */
+  format_min: Generated<number>;
+  format_max: Generated<number>;
   /** Ed25519 public key that signs the site's requests, null until it joined */
   request_key: string | null;
   /** NATS user public key of its control link */

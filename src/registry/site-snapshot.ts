@@ -81,7 +81,7 @@ async function customersOf(trx: Registry, site: Site): Promise<SnapshotCustomer[
 }
 
 function terminalOf(terminal: Terminal, self: Terminal): SnapshotCustomer['terminals'][number] {
-  const { id, siteId, site, mode, transit, signKey, linkUser, isDraining, isForgotten, isRevoked } = terminal;
+  const { id, siteId, site, mode, transit, formats, signKey, linkUser, isDraining, isForgotten, isRevoked } = terminal;
   const isGone = isRevoked && id !== self.id;
   return {
     id,
@@ -89,6 +89,7 @@ function terminalOf(terminal: Terminal, self: Terminal): SnapshotCustomer['termi
     site,
     mode,
     transit,
+    formats,
     signKey: isGone ? null : signKey,
     linkUser: isGone ? null : linkUser,
     isDraining,

@@ -1,6 +1,7 @@
 /** Sites: LANs of the bus, and the keys a site joined with. */
 import { type Selectable, sql } from 'kysely';
 import { type AppTls, appTlsSchema, type SiteSpec } from '../config/bus-file.ts';
+import type { FormatRange } from '../envelope/index.ts';
 import { BusError } from '../errors.ts';
 import type { Registry } from './connection.ts';
 import type { SitesTable } from './schema.ts';
@@ -19,6 +20,8 @@ export interface Site {
   sidecars: number;
   tls: AppTls | null;
   servers: SitesTable['servers'];
+  /** that its build reads */
+  formats: FormatRange;
   requestKey: string | null;
   controlUser: string | null;
   isRevoked: boolean;
@@ -37,6 +40,8 @@ const columns = [
   'sidecars',
   'tls',
   'servers',
+  'format_min',
+  'format_max',
   'request_key',
   'control_user',
   'revoked_at',
@@ -77,6 +82,11 @@ export async function setSiteKeys(
     })
     .where('id', '=', id)
     .execute();
+}
+
+/** What the site's build reads. */
+export async function setSiteFormats(trx: Registry, id: string, { min, max }: FormatRange): Promise<void> {
+  await trx.updateTable('sites').set({ format_min: min, format_max: max }).where('id', '=', id).execute();
 }
 
 export async function syncSites(trx: Registry, removals: Removals, specs: readonly SiteSpec[]): Promise<SyncResult> {
@@ -134,6 +144,7 @@ function toSite(row: Selectable<Pick<SitesTable, (typeof columns)[number]>>): Si
     sidecars: row.sidecars,
     tls: row.tls === null ? null : appTlsSchema.parse(JSON.parse(row.tls)),
     servers: row.servers,
+    formats: { min: row.format_min, max: row.format_max },
     requestKey: row.request_key,
     controlUser: row.control_user,
     isRevoked: row.revoked_at !== null,

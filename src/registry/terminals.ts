@@ -1,5 +1,6 @@
 /** Terminals: a customer's presence at a site, and the public parts of its securekey. */
 import { sql } from 'kysely';
+import type { FormatRange } from '../envelope/index.ts';
 import type { Registry } from './connection.ts';
 import { type Removals, type SyncResult, syncRows } from './sync.ts';
 
@@ -10,6 +11,8 @@ export interface Terminal {
   site: string;
   mode: 'server' | 'client';
   transit: boolean;
+  /** of its site */
+  formats: FormatRange;
   signKey: string | null;
   wrapKey: string | null;
   linkUser: string | null;
@@ -116,6 +119,8 @@ function terminalQuery(db: Registry) {
       'sites.name as site',
       'sites.mode',
       'sites.transit',
+      'sites.format_min',
+      'sites.format_max',
     ])
     .select(['terminals.sign_key', 'terminals.wrap_key', 'terminals.link_user', 'terminals.is_draining'])
     .select('terminals.forgotten_at')
@@ -132,6 +137,8 @@ function toTerminal(row: {
   site: string;
   mode: 'server' | 'client';
   transit: boolean;
+  format_min: number;
+  format_max: number;
   sign_key: string | null;
   wrap_key: string | null;
   link_user: string | null;
@@ -147,6 +154,7 @@ function toTerminal(row: {
     site: row.site,
     mode: row.mode,
     transit: row.transit,
+    formats: { min: row.format_min, max: row.format_max },
     signKey: row.sign_key,
     wrapKey: row.wrap_key,
     linkUser: row.link_user,

@@ -30,6 +30,8 @@ export interface RecordExchangeOptions {
   selfId: string;
   clock: Clock;
   sign: SignFn;
+  /** what records are written in; the newest where it is absent */
+  format?: () => number;
   configOf: LinkStateDbOptions['configOf'];
   /** hands a record to a link that is up */
   send: (linkId: string, bytes: Uint8Array) => void;
@@ -138,12 +140,12 @@ export class RecordExchange {
 
   /** Signs and floods, unless this terminal has told much of late: then the next tick does. */
   #tell(kind: RecordHead['kind']): void {
-    const { customerId, selfId, clock, sign } = this.#options;
+    const { customerId, selfId, clock, sign, format } = this.#options;
     const content = this.#content.get(kind);
     if (content === undefined || !this.#bucket.take(clock.monotonicMs())) return;
     this.#untold.delete(kind);
     const head = { customerId, terminalId: selfId, sequence: this.#takeSequence() };
-    const bytes = signRecord({ ...head, ...content }, sign);
+    const bytes = signRecord({ ...head, ...content }, sign, format?.());
     this.#own.set(kind, { sequence: head.sequence, bytes, toldMs: clock.monotonicMs() });
     this.#flood(bytes, null);
   }

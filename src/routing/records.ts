@@ -9,7 +9,7 @@ import {
   ByteReader,
   ByteWriter,
   context,
-  FORMAT,
+  FORMATS,
   ID_BYTES,
   MAX_CONTROL_BYTES,
   type PublicKeyLike,
@@ -61,8 +61,8 @@ const flagSet = 1;
 const headBytes = 2 + 2 * ID_BYTES + 8;
 
 /** Record bytes with the terminal's signature. @throws E_RECORD_BAD or E_ENVELOPE_BAD when a field is out of range */
-export function signRecord(record: RoutingRecord, sign: SignFn): Buffer {
-  const bytes = encode(record);
+export function signRecord(record: RoutingRecord, sign: SignFn, format = FORMATS.max): Buffer {
+  const bytes = encode(record, format);
   // what cannot be read back must not be signed
   decode(new ByteReader(bytes, 'routing record', 'E_RECORD_BAD'));
   return Buffer.concat([bytes, sign(contexts[record.kind], bytes)]);
@@ -98,9 +98,9 @@ export function isSignedBy({ record, signed, signature }: DecodedRecord, publicK
   return verifySignature(contexts[record.kind], signed, signature, publicKey);
 }
 
-function encode(record: RoutingRecord): Buffer {
+function encode(record: RoutingRecord, format: number): Buffer {
   const writer = new ByteWriter(headBytes + 2 + 24 * (record.kind === 'links' ? record.links : record.load).length);
-  writer.u8(FORMAT).u8(kinds.indexOf(record.kind) + 1);
+  writer.u8(format).u8(kinds.indexOf(record.kind) + 1);
   writer.uuid(record.customerId).uuid(record.terminalId).u64(record.sequence);
   if (record.kind === 'links') writeLinks(writer, record.links);
   else writeLoad(writer, record.load);
@@ -134,7 +134,7 @@ function decode(reader: ByteReader): RoutingRecord {
 }
 
 function readHead(reader: ByteReader): RecordHead {
-  if (reader.u8() !== FORMAT) reader.fail('unknown format');
+  reader.format();
   const kind = kinds[reader.u8() - 1] ?? reader.fail('unknown kind');
   const customerId = reader.uuid();
   const terminalId = reader.uuid();

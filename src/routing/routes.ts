@@ -22,6 +22,8 @@ import { Topology } from './topology.ts';
 export interface RoutesOptions {
   clock: Clock;
   sign: SignFn;
+  /** what records are written in; the newest where it is absent */
+  format?: () => number;
   /** hands a record to a link */
   send: (linkId: string, bytes: Uint8Array) => void;
   sequence?: SequenceStore;
@@ -81,7 +83,7 @@ export class Routes {
   #repeatAtMs = Number.POSITIVE_INFINITY;
 
   constructor(customer: SnapshotCustomer, options: RoutesOptions) {
-    const { clock, sign, send, sequence, onTaken } = options;
+    const { clock, sign, format, send, sequence, onTaken } = options;
     this.#options = options;
     this.#customer = customer;
     this.#topology = new Topology(customer);
@@ -92,6 +94,7 @@ export class Routes {
       sign,
       send,
       configOf: (terminalId) => this.#topology.configOf(terminalId),
+      ...(format === undefined ? {} : { format }),
       ...(sequence === undefined ? {} : { sequence }),
       ...(onTaken === undefined ? {} : { onTaken }),
     });

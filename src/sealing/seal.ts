@@ -41,6 +41,8 @@ export interface SealInput {
   /** 16 bytes, never used before */
   envelopeId: Uint8Array;
   createdMs: number;
+  /** of the header; the newest this build writes where it is absent */
+  format?: number | undefined;
 }
 
 /** A key that is used for one envelope needs no nonce. */
@@ -61,7 +63,7 @@ export function seal(ticket: SealTicket, input: SealInput): Buffer {
 
 function headerOf(ticket: SealTicket, input: SealInput, isCompressed: boolean): Buffer {
   const { customerId, topicId, epoch, ticketId, terminalId } = ticket.certificate;
-  return encodeSealedHeader({
+  const header = {
     customerId,
     topicId,
     epoch,
@@ -75,7 +77,8 @@ function headerOf(ticket: SealTicket, input: SealInput, isCompressed: boolean): 
     bodyBytes: input.body.length,
     certificate: ticket.certificateBytes,
     enc: ticket.enc,
-  });
+  };
+  return encodeSealedHeader(header, input.format);
 }
 
 /** Key and commitment of one envelope, 32 bytes each. */

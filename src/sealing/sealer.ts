@@ -28,6 +28,8 @@ interface SealOptions {
   count: number;
   /** compress when that makes it smaller */
   compress: boolean;
+  /** of the envelope's header, see envelope/formats.ts */
+  format?: number | undefined;
 }
 
 interface Sealed {
@@ -87,7 +89,7 @@ class TicketSealer implements Sealer {
     this.#sweep = startSweep(options.clock, sweepMs, () => this.#renewAll());
   }
 
-  async seal(topic: SealedTopic, body: Uint8Array, { count, compress }: SealOptions): Promise<Sealed> {
+  async seal(topic: SealedTopic, body: Uint8Array, { count, compress, format }: SealOptions): Promise<Sealed> {
     if (this.#isStopped) throw new BusError('E_KEY_AWAY', 'the sealer is stopped');
     const ticket = topic.strict
       ? (await this.#calls.ticket(topic.id, count)).value
@@ -95,7 +97,7 @@ class TicketSealer implements Sealer {
     const envelopeId = newId16();
     const createdMs = this.#options.clock.wallMs();
     const compressed = compress ? this.#stateOf(topic.id).compression.tryOn(body) : undefined;
-    return { envelopeId, sealed: seal(ticket, { body, compressed, count, envelopeId, createdMs }) };
+    return { envelopeId, sealed: seal(ticket, { body, compressed, count, envelopeId, createdMs, format }) };
   }
 
   usage(): TicketUsage[] {

@@ -17,6 +17,7 @@ export type Cause =
   | 'not-acknowledging'
   | 'stream-full'
   | 'ticket-refused'
+  | 'version'
   | 'revoked'
   | 'key-service-away'
   | 'not-applied'
@@ -290,6 +291,7 @@ const codeCauses: Record<string, Cause> = {
   E_KEY_AWAY: 'key-service-away',
   E_CONTROL_AWAY: 'key-service-away',
   E_NOT_YET: 'not-applied',
+  E_VERSION_APART: 'version',
   E_STREAM_FULL: 'stream-full',
   E_CACHE_FULL: 'stream-full',
   E_DISK_FULL: 'stream-full',

@@ -9,6 +9,7 @@ import type { Logger } from '../log.ts';
 import type { Routes } from '../routing/index.ts';
 import type { SiteServer } from '../site/index.ts';
 import { type LinkSession, PathLog, ReceiptBook, ReleaseNotes, Transit, TransitCache } from '../transit/index.ts';
+import type { Formats } from './formats.ts';
 import type { TerminalMetrics } from './terminal-metrics.ts';
 
 export interface CarryingOptions {
@@ -17,6 +18,7 @@ export interface CarryingOptions {
   routes: Routes;
   sessions: ReadonlyMap<string, LinkSession>;
   sign: SignFn;
+  formats: Formats;
   metrics: TerminalMetrics;
   clock: Clock;
   log: Logger;
@@ -36,13 +38,14 @@ export class Carrying {
   #close: () => Promise<void> = async () => undefined;
 
   constructor(options: CarryingOptions) {
-    const { customer, routes, sessions, sign } = options;
+    const { customer, routes, sessions, sign, formats } = options;
+    const format = (): number => formats.agreed;
     this.#options = options;
     this.#customer = customer;
     const note = (linkId: string, frame: Uint8Array): void => sessions.get(linkId)?.note(frame);
     const { id: customerId, terminalId } = customer;
-    this.receipts = new ReceiptBook({ terminalId, routes, note });
-    this.notes = new ReleaseNotes({ customerId, terminalId, sign, routes, note });
+    this.receipts = new ReceiptBook({ terminalId, routes, format, note });
+    this.notes = new ReleaseNotes({ customerId, terminalId, sign, routes, format, note });
   }
 
   /** null while this terminal carries nothing for others */
@@ -75,6 +78,7 @@ export class Carrying {
       maxBytes,
       routes,
       links: sessions,
+      format: () => this.#options.formats.agreed,
       receipts: this.receipts,
       metrics: {
         stored: () => metrics.transitStored.inc(labels),

@@ -40,6 +40,8 @@ export interface InboundOptions {
   notes: ReleaseNotes;
   paths: PathLog;
   sign: SignFn;
+  /** what receipts are written in */
+  format: () => number;
   signKeyOf: (terminalId: string) => PublicKeyLike | undefined;
   /** site of a terminal, for people */
   nameOf: (terminalId: string) => string;
@@ -196,12 +198,12 @@ export class Inbound {
   }
 
   #flush(): void {
-    const { customerId, terminalId, sign, receipts, snapshotVersion } = this.#options;
+    const { customerId, terminalId, sign, format, receipts, snapshotVersion } = this.#options;
     const waiting = [...this.#receipts.values()];
     this.#receipts.clear();
     for (const { shun, ...stored } of waiting) {
       const receipt: Receipt = { customerId, terminalId, snapshotVersion: snapshotVersion(), ...stored };
-      receipts.take(receipt, signReceipt(receipt, sign), { path: [], shun, hopLimit });
+      receipts.take(receipt, signReceipt(receipt, sign, format()), { path: [], shun, hopLimit });
     }
   }
 }

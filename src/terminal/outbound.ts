@@ -37,6 +37,9 @@ export interface OutboundOptions {
   routes: Routes;
   watch: RouteWatch;
   sessions: ReadonlyMap<string, LinkSession>;
+  /** what is written now, and whether a terminal reads it */
+  format: () => number;
+  isReadable: (terminalId: string) => boolean;
   /** whether the link's configuration asks for compression, or leaves it to the session */
   compressOf: (linkId: string) => 'auto' | 'always' | 'never';
   park: Shipper['park'];
@@ -66,7 +69,7 @@ const wantedCheckMs = 50;
 export function createOutbound(options: OutboundOptions): Shipper {
   const { routes, watch, sessions } = options;
   return {
-    isReachable: (terminalId) => routes.isReachable(terminalId),
+    isReachable: (terminalId) => routes.isReachable(terminalId) && options.isReadable(terminalId),
     maxShipmentBytes: () => {
       const limits = [...sessions.values()].filter(isUsable).map((session) => session.maxFrameBytes);
       return Math.max(minBytes, Math.min(MAX_BODY_BYTES, ...limits) - overheadBytes);
@@ -88,10 +91,11 @@ async function ship(options: OutboundOptions, shipment: Shipment, progress: Ship
   const topic = options.topic();
   const terminalIds = [...new Set(shipment.duties.map((duty) => duty.terminalId))];
   const hops = nextHops(options, terminalIds);
-  const body = encodeBody(topic.name, shipment.messages);
+  const format = options.format();
+  const body = encodeBody(topic.name, shipment.messages, format);
   const compress = hops.some(({ linkId }) => wantsCompression(options, linkId));
-  const { sealed, envelopeId } = await sealer.seal(topic, body, { count: shipment.messages.length, compress });
-  const parts = { manifest: signManifest(manifestOf(options, shipment, envelopeId), options.sign), sealed };
+  const { sealed, envelopeId } = await sealer.seal(topic, body, { count: shipment.messages.length, compress, format });
+  const parts = { manifest: signManifest(manifestOf(options, shipment, envelopeId), options.sign, format), sealed };
   // every hop is tried to its end, so that one slow link does not waste what another has carried
   const sends = hops.map((hop) => sendTo(options, hop, parts, progress));
   const outcomes = await Promise.allSettled(sends);
@@ -151,7 +155,10 @@ async function send(options: OutboundOptions, { linkId, shun, terminalIds }: Hop
   const { flow, metrics } = options;
   const topic = options.topic().name;
   const path = [flow.originId];
-  const frame = encodeFrame({ kind: 'envelope', hopLimit, path, shun, destinations: terminalIds, ...parts });
+  const frame = encodeFrame(
+    { kind: 'envelope', hopLimit, path, shun, destinations: terminalIds, ...parts },
+    options.format(),
+  );
   await sessionOf(options, linkId).send(frame, flowKey(flow));
   metrics.envelopesSent.inc({ topic });
   metrics.bytesSent.inc({ topic }, frame.length);

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { SignFn } from '../envelope/index.ts';
 import { Routes, type SequenceStore } from '../routing/index.ts';
 import type { LinkSession } from '../transit/index.ts';
+import type { Formats } from './formats.ts';
 import type { TerminalMetrics } from './terminal-metrics.ts';
 
 export interface OwnRoutesOptions {
@@ -17,12 +18,14 @@ export interface OwnRoutesOptions {
 export function createRoutes(
   customer: SnapshotCustomer,
   sessions: ReadonlyMap<string, Pick<LinkSession, 'flood'>>,
+  formats: Formats,
   { keys, sequence, metrics, clock }: OwnRoutesOptions,
 ): Routes {
   const labels = { customer: customer.name };
   return new Routes(customer, {
     clock,
     sign: keys.sign,
+    format: () => formats.agreed,
     send: (linkId, record) => {
       sessions.get(linkId)?.flood(record);
       metrics.routingSent.inc(labels);

@@ -2,7 +2,7 @@
  * What a terminal says of itself in the site's report: links, topics with their budgets, groups with what waits for them
  * and why. Reads the streams' own numbers; a stream that cannot be read is left out and told as a problem by its owner.
  */
-import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream';
+import type { ConsumerInfo, JetStreamManager, StreamInfo } from '@nats-io/jetstream';
 import type { SiteReport } from '../api/site-report.ts';
 import type { SnapshotCustomer, SnapshotGroup } from '../api/snapshot.ts';
 import { systemClock } from '../clock.ts';
@@ -87,7 +87,7 @@ async function reportGroup(
   const tally = letters === undefined ? null : await quietly(() => letters.tally({ topic, group }));
   const dead = { dead: tally?.messages ?? 0, deadBytes: tally?.bytes ?? 0 };
   const limits = tally === null ? [] : await deadLimit(group, tally.bytes, tally.maxBytes);
-  const ids = { topicId: topic.id, groupId: group.id, ...dead, dropped: terminal.droppedOf(group.id) };
+  const ids = { topicId: topic.id, groupId: group.id, ...dead, dropped: terminal.drops.of(group.id) };
   if (group.terminals.includes(terminal.customer.terminalId)) {
     const here = await reportHere(jsm, terminal, runtime, group);
     if (here === null) return { row: null, limits };
@@ -97,7 +97,7 @@ async function reportGroup(
   if (progress === null) return { row: dead.dead === 0 ? null : { ...ids, ...nothing }, limits };
   const outgoing = Math.max(0, (capture?.last_seq ?? 0) - progress.floor);
   const oldestMs = outgoing > 0 && capture !== undefined ? oldestAfter(capture, progress.floor) : null;
-  const reason = outgoing > 0 ? (barredReason(terminal.customer, progress.terminalId) ?? progress.reason) : '';
+  const reason = outgoing > 0 ? whyNot(terminal, progress.terminalId) || progress.reason : '';
   const { terminalId: assigned, awaited } = progress;
   return { row: { ...ids, ...nothing, outgoing, assigned, reason, awaited, oldestMs }, limits };
 }
@@ -130,8 +130,13 @@ async function reportHere(jsm: JetStreamManager, terminal: Terminal, { topic }: 
   const row = { ...nothing, ...waits, pending, unacked, assigned, reason, awaited: terminal.movingTo(group.id) };
   if (stream === null) return { row, limits: [] };
   row.oldestMs = stream.state.messages > 0 ? ageOf(stream.state.first_ts) : null;
-  if (group.onFull === 'dropOldest') terminal.sampleDrops(group.id, stream, consumer);
+  if (group.onFull === 'dropOldest') sampleDrops(terminal, group.id, stream, consumer);
   return { row, limits: await groupLimit(group, stream, consumer) };
+}
+
+function sampleDrops(terminal: Terminal, groupId: string, { state }: StreamInfo, consumer: ConsumerInfo): void {
+  const { delivered, num_pending: pending } = consumer;
+  terminal.drops.sample(groupId, { last: state.last_seq, deliveries: delivered.consumer_seq, pending });
 }
 
 /** Age of the first message after `floor`; null where older ones, held for other groups, hide it. */
@@ -141,6 +146,11 @@ function oldestAfter({ first_seq, first_ts }: StreamInfo['state'], floor: number
 
 function ageOf(time: string): number {
   return Math.max(0, systemClock.wallMs() - Date.parse(time));
+}
+
+/** Why nothing goes to that terminal from here; empty where nothing but the way decides. */
+function whyNot({ customer, formats }: Terminal, terminalId: string | null): string {
+  return barredReason(customer, terminalId) ?? formats.reasonNot(terminalId);
 }
 
 /** Why nothing of the customer goes to that terminal, whatever the links do. */

@@ -10,6 +10,7 @@ export interface TerminalMetrics {
   deadLettersHeld: Gauge<'customer' | 'topic' | 'group'>;
   messagesStored: Counter<'topic' | 'group'>;
   messagesLost: Counter<'topic' | 'group'>;
+  envelopeFormat: Gauge<'customer'>;
   envelopesRefused: Counter<'code'>;
   envelopesQuarantined: Counter<'topic'>;
   receiptsRefused: Counter<'code'>;
@@ -68,6 +69,11 @@ export function createTerminalMetrics(registry: Registry): TerminalMetrics {
       'mbus_messages_lost_total',
       'Sequences that were receipted here and are not on this disk: it is an older copy',
       ['topic', 'group'],
+    ),
+    envelopeFormat: gauge(
+      'mbus_envelope_format',
+      'Format that envelopes are written in here: the newest that all terminals read',
+      ['customer'],
     ),
     envelopesRefused: counter('mbus_envelopes_refused_total', 'Arrivals that were not stored, by error code', ['code']),
     envelopesQuarantined: counter('mbus_envelopes_quarantined_total', 'Arrivals that may not be opened any more', [

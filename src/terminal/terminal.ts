@@ -5,7 +5,7 @@
  * `configure` brings it in line with a snapshot. A topic that cannot be brought in line is a problem of that topic alone:
  * it is reported, tried again, and the others go on.
  */
-import type { ConsumerInfo, JetStreamManager, StreamInfo } from '@nats-io/jetstream';
+import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { ControlClient } from '../api/methods.ts';
 import type { Snapshot, SnapshotCustomer } from '../api/snapshot.ts';
@@ -25,6 +25,7 @@ import { soon } from '../soon.ts';
 import type { LinkSession } from '../transit/index.ts';
 import { Carrying } from './carrying.ts';
 import { Drops } from './drops.ts';
+import { Formats } from './formats.ts';
 import { GroupWatch } from './group-watch.ts';
 import { Inbound } from './inbound.ts';
 import { Letters } from './letters.ts';
@@ -74,6 +75,9 @@ const tickMs = 500;
 export class Terminal {
   /** what the durables of its groups tell from report to report */
   readonly groupWatch = new GroupWatch();
+  /** messages of groups that were dropped here because a stream was full */
+  readonly drops: Drops;
+  readonly formats: Formats;
   readonly #options: TerminalOptions;
   readonly #routes: Routes;
   readonly #watch: RouteWatch;
@@ -85,7 +89,6 @@ export class Terminal {
   readonly #problems: Problems;
   readonly #quarantine: Quarantine;
   readonly #losses: Losses;
-  readonly #drops: Drops;
   #leftOvers: string[] = [];
   #customer: SnapshotCustomer;
   #snapshot: Snapshot;
@@ -100,9 +103,10 @@ export class Terminal {
     const { site, keys, metrics, clock, log } = options;
     this.#problems = new Problems(customer.name, log);
     this.#quarantine = new Quarantine(metrics, log);
-    this.#routes = createRoutes(customer, this.#sessions, options);
+    this.formats = new Formats(() => this.#customer, this.#sessions);
+    this.#routes = createRoutes(customer, this.#sessions, this.formats, options);
     const [routes, names] = [this.#routes, this.#names];
-    const common = { routes, sessions: this.#sessions, sign: keys.sign, metrics, clock, log };
+    const common = { routes, sessions: this.#sessions, sign: keys.sign, formats: this.formats, metrics, clock, log };
     this.#links = this.#createLinks();
     this.#carrying = new Carrying({ ...common, site, customer, maxBytes: options.transitMaxBytes });
     this.#watch = new RouteWatch({
@@ -123,7 +127,7 @@ export class Terminal {
     });
     const countLost = (id: string, sequences: number): void => metrics.messagesLost.inc(names.group(id), sequences);
     this.#losses = new Losses({ names, count: countLost, log });
-    this.#drops = new Drops((id, messages) => metrics.messagesDropped.inc(names.group(id), messages));
+    this.drops = new Drops((id, messages) => metrics.messagesDropped.inc(names.group(id), messages));
   }
 
   get customer(): SnapshotCustomer {
@@ -168,16 +172,6 @@ export class Terminal {
     const fed = this.#topics.all.get(topicId);
     const reasons = [groups, letters, arrivals, fed].map((part) => part?.problemOf(groupId));
     return [...reasons, opener?.waitingReason(topicId)].filter(Boolean).join('; ');
-  }
-
-  /** Messages of the group that were dropped here because its stream was full. */
-  droppedOf(groupId: string): number {
-    return this.#drops.of(groupId);
-  }
-
-  /** Looks at a group that drops its oldest. */
-  sampleDrops(groupId: string, { state }: StreamInfo, { delivered, num_pending: pending }: ConsumerInfo): void {
-    this.#drops.sample(groupId, { last: state.last_seq, deliveries: delivered.consumer_seq, pending });
   }
 
   /** Undefined until it has started. */
@@ -299,6 +293,7 @@ export class Terminal {
       terminalId: this.#customer.terminalId,
       arrivals,
       sign: keys.sign,
+      format: () => this.formats.agreed,
       signKeyOf: (id) => this.#customer.terminals.find((each) => each.id === id)?.signKey ?? undefined,
       snapshotVersion: () => this.#snapshot.version,
       nameOf: (id) => this.#names.site(id),
@@ -373,7 +368,7 @@ export class Terminal {
   }
 
   readonly #countStored = (_topicId: string, groupId: string, messages: number): void => {
-    this.#drops.noteMarker(groupId);
+    this.drops.noteMarker(groupId);
     this.#options.metrics.messagesStored.inc(this.#names.group(groupId), messages);
   };
 
@@ -382,6 +377,7 @@ export class Terminal {
   }
 
   #tick(): void {
+    this.#options.metrics.envelopeFormat.set({ customer: this.#customer.name }, this.formats.agreed);
     this.#routes.tick();
     this.#topics.tick();
   }

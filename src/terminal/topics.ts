@@ -14,6 +14,7 @@ import type { Logger } from '../log.ts';
 import type { Routes } from '../routing/index.ts';
 import type { Sealer } from '../sealing/index.ts';
 import type { LinkSession } from '../transit/index.ts';
+import type { Formats } from './formats.ts';
 import type { Names } from './names.ts';
 import { createOutbound } from './outbound.ts';
 import type { RouteWatch } from './route-watch.ts';
@@ -28,6 +29,7 @@ export interface TopicsOptions {
   watch: RouteWatch;
   sessions: ReadonlyMap<string, LinkSession>;
   sign: SignFn;
+  formats: Formats;
   /** takes what no envelope can carry; resolves once it is stored */
   park: (flow: Flow, run: Shipment, why: ParkReason) => Promise<void>;
   metrics: TerminalMetrics;
@@ -76,7 +78,7 @@ export class Topics {
   }
 
   createShipper(sealer: Sealer, flow: Flow, topic: () => SnapshotTopic): Shipper {
-    const { customer, snapshot, routes, watch, sessions, sign, park, clock, metrics } = this.#options;
+    const { customer, snapshot, routes, watch, sessions, sign, formats, park, clock, metrics } = this.#options;
     return createOutbound({
       flow,
       customerId: customer().id,
@@ -88,6 +90,8 @@ export class Topics {
       watch,
       sessions,
       clock,
+      format: () => formats.agreed,
+      isReadable: (terminalId) => formats.reasonNot(terminalId) === '',
       compressOf: (linkId) => customer().links.find((link) => link.id === linkId)?.compress ?? 'auto',
       park: (run, why) => park(flow, run, why),
       metrics,

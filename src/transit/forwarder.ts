@@ -37,6 +37,8 @@ export interface TransitLink {
 
 export interface ForwarderOptions {
   terminalId: string;
+  /** what the head of a frame is written in, see envelope/formats.ts */
+  format: () => number;
   routes: TransitRoutes;
   links: ReadonlyMap<string, TransitLink>;
   /** the frame of an entry that is not in memory; null when the cache has lost it */
@@ -228,8 +230,9 @@ export class Forwarder {
 
   #nextFrame(bytes: Uint8Array, destinations: string[]): Uint8Array {
     const frame = decodeFrame(bytes);
-    const { terminalId } = this.#options;
-    return encodeFrame({ ...frame, hopLimit: frame.hopLimit - 1, path: [...frame.path, terminalId], destinations });
+    const { terminalId, format } = this.#options;
+    const head = { hopLimit: frame.hopLimit - 1, path: [...frame.path, terminalId], destinations };
+    return encodeFrame({ ...frame, ...head }, format());
   }
 
   #sent(lane: Lane, entry: TransitEntry, terminalIds: string[], bytes: number): void {
@@ -250,8 +253,10 @@ export class Forwarder {
     }
     const isRefused = isBusError(error, 'E_PEER_REFUSED');
     const isBusy = isBusError(error, 'E_PEER_BUSY', 'E_TIMEOUT');
+    // in that format it is of no use there any more, and stands in the way of the origin's next copy
+    const isUnreadable = isBusError(error, 'E_VERSION_APART');
     if (isRefused) entry.refusals += 1;
-    if (isRefused || isBusy) {
+    if (isRefused || isBusy || isUnreadable) {
       entry.isSplit = true;
       entry.failures += 1;
     }
@@ -264,7 +269,7 @@ export class Forwarder {
     if (entry.failures >= failuresBeforeTail) entry.order = lane.lastOrder + 1;
     for (const id of terminalIds) if (entry.left.has(id)) this.#laneOf(entry, id).insert(entry);
     log.debug({ event: 'transit.not-sent', reason: errorText(error), failures: entry.failures }, 'sends it again');
-    if (entry.refusals >= maxRefusals) this.#release(lane, entry, errorText(error));
+    if (isUnreadable || entry.refusals >= maxRefusals) this.#release(lane, entry, errorText(error));
     for (const id of terminalIds) this.#rest(this.#laneOf(entry, id), isBusError(error, 'E_LINK_DOWN'));
   }
 

@@ -14,6 +14,7 @@
  */
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import type { Clock } from '../clock.ts';
+import { decodeFormats, encodeFormats, type FormatRange } from '../envelope/index.ts';
 import { BusError, codedText, type ErrorCode, isBusError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { statusCode } from '../nats/index.ts';
@@ -61,7 +62,7 @@ const noResponders = 503;
 const factsEveryMs = 1_000;
 /** the server's word that nobody listens holds for this long */
 const wordMs = 2_000;
-const noBytes = new Uint8Array(0);
+const ownFormats = encodeFormats();
 const decoder = new TextDecoder();
 
 interface Pending {
@@ -88,6 +89,7 @@ export class LinkSession {
   #factsAtMs = Number.NEGATIVE_INFINITY;
   #beatAtMs = 0;
   #serial = 0;
+  #peerFormats: FormatRange | undefined;
   #sentBytes = 0;
   #receivedBytes = 0;
 
@@ -102,6 +104,16 @@ export class LinkSession {
 
   get state(): LinkState {
     return this.#state;
+  }
+
+  /** site id of the other end */
+  get peer(): string {
+    return this.#options.peer;
+  }
+
+  /** what its build reads, as its hellos say; undefined until it has said so */
+  get peerFormats(): FormatRange | undefined {
+    return this.#peerFormats;
   }
 
   /** up or degraded: frames can be sent */
@@ -195,7 +207,7 @@ export class LinkSession {
     else this.#enter('down', 'the leaf connection closed');
   }
 
-  /** Sends a frame and resolves when the peer has stored it; lanes take turns. E_LINK_DOWN E_PEER_BUSY E_PEER_REFUSED E_TIMEOUT */
+  /** Sends a frame and resolves when the peer has stored it; lanes take turns. E_LINK_DOWN E_PEER_BUSY E_PEER_REFUSED E_VERSION_APART E_TIMEOUT */
   async send(parts: Uint8Array, lane?: string): Promise<void> {
     this.#mustBeUp();
     await this.#window.acquire(parts.length, lane);
@@ -254,9 +266,9 @@ export class LinkSession {
     if (token === 'f') void this.#takeFrame(message);
     else if (token === 'n') this.#options.onNote(message.data);
     else if (token === 's') this.#options.onRecord(message.data);
-    else if (token === 'h') message.respond(noBytes);
+    else if (token === 'h') this.#answerHello(message);
     else if (token.startsWith('r.')) this.#settle(token, message.data);
-    else if (token.startsWith('rh.')) this.#measure(token);
+    else if (token.startsWith('rh.')) this.#measure(token, message.data);
   }
 
   /** The server itself answered: no leaf connection, or no sidecar at its other end. */
@@ -291,8 +303,8 @@ export class LinkSession {
       pending.resolve();
       return;
     }
-    const code: ErrorCode = data[0] === answer.busy ? 'E_PEER_BUSY' : 'E_PEER_REFUSED';
-    pending.reject(new BusError(code, `${this.#options.peerName}: ${decoder.decode(data.subarray(1, 400))}`));
+    const reason = decoder.decode(data.subarray(1, 400));
+    pending.reject(new BusError(codeOf(data[0], reason), `${this.#options.peerName}: ${reason}`));
   }
 
   #beat(): void {
@@ -334,10 +346,16 @@ export class LinkSession {
     this.#serial += 1;
     const token = `rh.${this.#serial}`;
     this.#health.sent(token, clock.monotonicMs());
-    nc.publish(`${this.#out}h`, noBytes, { reply: `${this.#in}${token}` });
+    nc.publish(`${this.#out}h`, ownFormats, { reply: `${this.#in}${token}` });
   }
 
-  #measure(token: string): void {
+  #answerHello(message: Msg): void {
+    this.#peerFormats = decodeFormats(message.data) ?? this.#peerFormats;
+    message.respond(ownFormats);
+  }
+
+  #measure(token: string, said: Uint8Array): void {
+    this.#peerFormats = decodeFormats(said) ?? this.#peerFormats;
     const isAnswer = this.#health.answered(token, this.#options.clock.monotonicMs());
     if (isAnswer && !this.isUp) this.#enter('up', '');
   }
@@ -373,4 +391,10 @@ export class LinkSession {
     this.#health.reset();
     this.#window.reset(error);
   }
+}
+
+/** What it does not read it never will, however often the same bytes are sent; what it has no room for passes later. */
+function codeOf(kind: number | undefined, reason: string): ErrorCode {
+  if (kind !== answer.busy) return 'E_PEER_REFUSED';
+  return reason.startsWith('E_VERSION_APART') ? 'E_VERSION_APART' : 'E_PEER_BUSY';
 }

@@ -9,6 +9,8 @@ import type { TransitRoutes } from './forwarder.ts';
 export interface ReceiptBookOptions {
   terminalId: string;
   routes: TransitRoutes;
+  /** what is written now, see envelope/formats.ts */
+  format: () => number;
   /** gives a frame to a link; lost when the link is down */
   note: (linkId: string, frame: Uint8Array) => void;
 }
@@ -91,7 +93,7 @@ export class ReceiptBook {
     const { receipt, bytes, path, shun, hopLimit } = kept;
     const destinations = [receipt.flow.originId];
     const head = { hopLimit: hopLimit - 1, path: [...path, terminalId], shun: [...shun], destinations };
-    note(hop.linkId, encodeFrame({ kind: 'receipt', ...head, receipt: bytes }));
+    note(hop.linkId, encodeFrame({ kind: 'receipt', ...head, receipt: bytes }, this.#options.format()));
     kept.sentOn = hop.linkId;
   }
 

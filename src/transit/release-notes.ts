@@ -10,6 +10,8 @@ export interface ReleaseNotesOptions {
   customerId: string;
   terminalId: string;
   sign: SignFn;
+  /** what is written now, see envelope/formats.ts */
+  format: () => number;
   routes: TransitRoutes;
   /** gives a frame to a link; lost when the link is down */
   note: (linkId: string, frame: Uint8Array) => void;
@@ -33,18 +35,18 @@ export class ReleaseNotes {
 
   /** This terminal gave up an envelope for a destination. */
   tell({ originId, topicId, incarnation, first, last }: CacheIndex, destinationId: string): void {
-    const { customerId, terminalId, sign } = this.#options;
+    const { customerId, terminalId, sign, format } = this.#options;
     const flow = { originId, topicId, incarnation };
-    const control = signRelease({ customerId, flow, terminalId, destinationId, first, last }, sign);
+    const control = signRelease({ customerId, flow, terminalId, destinationId, first, last }, sign, format());
     this.pass(originId, { control, path: [], hopLimit });
   }
 
   /** Sends a note on towards its origin. */
   pass(originId: string, { control, path, hopLimit }: NoteFrame): void {
-    const { routes, note, terminalId } = this.#options;
+    const { routes, note, terminalId, format } = this.#options;
     const hop = routes.nextHop(originId, path);
     if (hop === null || hopLimit < 1) return;
     const head = { hopLimit: hopLimit - 1, path: [...path, terminalId], shun: [], destinations: [originId] };
-    note(hop.linkId, encodeFrame({ kind: 'control', ...head, control }));
+    note(hop.linkId, encodeFrame({ kind: 'control', ...head, control }, format()));
   }
 }

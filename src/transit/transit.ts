@@ -28,6 +28,8 @@ export interface TransitOptions {
   cache: TransitCache;
   maxBytes: number;
   routes: TransitRoutes;
+  /** what the head of a frame is written in, see envelope/formats.ts */
+  format: () => number;
   links: ReadonlyMap<string, TransitLink>;
   receipts: ReceiptBook;
   metrics: TransitMetrics;
@@ -69,11 +71,12 @@ export class Transit {
   constructor(options: TransitOptions) {
     this.#options = options;
     this.#quota = new Quota(options.maxBytes);
-    const { terminalId, routes, links, cache, metrics, isTerminal, clock, log, stalledAfterMs } = options;
+    const { terminalId, routes, links, format, cache, metrics, isTerminal, clock, log, stalledAfterMs } = options;
     this.#forwarder = new Forwarder({
       terminalId,
       routes,
       links,
+      format,
       isTerminal,
       clock,
       log,

@@ -39,6 +39,7 @@ export function customerOf(
       transit,
       signKey,
       linkUser: null,
+      formats: { min: 1, max: 1 },
       isDraining: false,
       isForgotten: false,
       isRevoked: false,

@@ -104,6 +104,7 @@ export async function meshCustomer(name: string, sites: TestSite[]): Promise<Tes
         transit: false,
         signKey: null,
         linkUser,
+        formats: { min: 1, max: 1 },
         isDraining: false,
         isForgotten: false,
         isRevoked: false,

@@ -37,7 +37,7 @@ export class HandLink implements TransitLink {
   readonly windowBytes: number;
   readonly sent: { frame: Uint8Array; lane: string }[] = [];
   /** what the next frames are answered with; `stored` when it is empty */
-  answers: ('stored' | 'E_PEER_BUSY' | 'E_PEER_REFUSED' | 'E_LINK_DOWN')[] = [];
+  answers: ('stored' | 'E_PEER_BUSY' | 'E_PEER_REFUSED' | 'E_LINK_DOWN' | 'E_VERSION_APART')[] = [];
   isHeld = false;
   #held: (() => void)[] = [];
 

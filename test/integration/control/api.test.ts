@@ -365,9 +365,27 @@ test('garbage is answered with a refusal that says nothing, and the service live
     const options = { timeout: 5_000, noMux: true, reply };
     const message = await control.nc.request(requestSubject(id, 'bus.export'), bytes, options);
     expect(message.data).toHaveLength(0);
-    expect(message.headers?.get('Nats-Service-Error')).toBe('rejected');
+    // what is no frame looks like one of another version
+    expect(message.headers?.get('Nats-Service-Error')).toMatch(/^(rejected|1 to 1)$/);
   }
   await expect(control.admin.call('bus.export', {})).resolves.toBeDefined();
+});
+
+test('a program of another version is told which versions are spoken, and says so by name', async () => {
+  const { id } = control.adminFile;
+  const sealed = await sealRequest({ busId: control.adminFile.control.busId, callerId: id, method: 'bus.export' }, {}, adminKey(), {
+    control: control.adminFile.control,
+    atMs: Date.now(),
+  });
+  const frame = Buffer.concat([Buffer.of(9), sealed.frame.subarray(1)]);
+  const reply = `${replyPrefix(id)}.${randomUUID()}`;
+  const said = await control.nc.request(requestSubject(id, 'bus.export'), frame, {
+    timeout: 5_000,
+    noMux: true,
+    reply,
+  });
+  expect(said.headers?.get('Nats-Service-Error-Code')).toBe('505');
+  expect(said.headers?.get('Nats-Service-Error')).toBe('1 to 1');
 });
 
 test('metrics count requests by method and outcome', async () => {

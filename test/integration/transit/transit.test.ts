@@ -27,13 +27,14 @@ interface Kit {
 async function startTransit(nc: NatsConnection, maxBytes = 8 * 1024 * 1024): Promise<Kit> {
   const routes = new HandRoutes();
   const east = new HandLink();
-  const receipts = new ReceiptBook({ terminalId: self, routes, note: () => undefined });
+  const receipts = new ReceiptBook({ terminalId: self, routes, format: () => 1, note: () => undefined });
   const counts = { stored: 0, repeated: 0 };
   const transit = new Transit({
     terminalId: self,
     cache: new TransitCache({ nc, customerId: ids.customer, maxBytes, log }),
     maxBytes,
     routes,
+    format: () => 1,
     links: new Map([['east', east]]),
     receipts,
     metrics: {

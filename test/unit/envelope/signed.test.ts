@@ -60,8 +60,10 @@ const kinds = [
   },
 ];
 
-describe.each(kinds)('a $name', ({ code, bytes, read }) => {
+describe.each(kinds)('a $name', ({ name, code, bytes, read }) => {
   const refused = expect.objectContaining({ code });
+  // the first byte says which format it is in; which of a certificate and a marker is not agreed upon
+  const unread = ['certificate', 'marker'].includes(name) ? refused : expect.objectContaining({ code: 'E_VERSION_APART' });
 
   test('reads', () => expect(() => read(bytes)).not.toThrow());
 
@@ -69,7 +71,7 @@ describe.each(kinds)('a $name', ({ code, bytes, read }) => {
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const flipped = Buffer.from(bytes);
       flipped[bit >> 3]! ^= 1 << (bit & 7);
-      expect(() => read(flipped)).toThrow(refused);
+      expect(() => read(flipped)).toThrow(bit < 8 ? unread : refused);
     }
   });
 

@@ -29,6 +29,7 @@ function kitOf(linkIds: string[], options: { fill?: number; stalledAfterMs?: num
   const forwarder = new Forwarder({
     terminalId: self,
     routes,
+    format: () => 1,
     links,
     read: async () => null,
     onDone: (entry) => done.push(entry),
@@ -144,6 +145,15 @@ test('a frame refused three times is released, and the next one goes', async () 
   await eventually('released', () => released.length === 1);
   forwarder.enqueue(entryOf('trade', 2, ['x']));
   await eventually('the next', () => done.length === 2);
+});
+
+test('what the next hop does not read is released at once: the origin writes it anew', async () => {
+  const { forwarder, routes, links, done, released } = kitOf(['east']);
+  links.get('east')!.answers = ['E_VERSION_APART'];
+  routes.set(fixedUuid('x'), 'east');
+  forwarder.enqueue(entryOf('trade', 1, ['x']));
+  await eventually('released', () => released.length === 1 && done.length === 1);
+  expect(links.get('east')!.answers).toEqual([]);
 });
 
 test('what stalls in a full cache is released, in one with room it is not', async () => {

@@ -13,7 +13,7 @@ function bookOf(): { book: ReceiptBook; routes: HandRoutes; sent: { linkId: stri
     expect([frame.path.at(-1), frame.destinations]).toEqual([self, [ids.origin]]);
     sent.push({ linkId, mark: Buffer.from(frame.receipt).toString('hex').slice(0, 4) });
   };
-  return { book: new ReceiptBook({ terminalId: self, routes, note }), routes, sent };
+  return { book: new ReceiptBook({ terminalId: self, routes, format: () => 1, note }), routes, sent };
 }
 
 const from = { path: [ids.destination], shun: [], hopLimit: 10 };
