@@ -373,10 +373,15 @@ test('garbage is answered with a refusal that says nothing, and the service live
 
 test('a program of another version is told which versions are spoken, and says so by name', async () => {
   const { id } = control.adminFile;
-  const sealed = await sealRequest({ busId: control.adminFile.control.busId, callerId: id, method: 'bus.export' }, {}, adminKey(), {
-    control: control.adminFile.control,
-    atMs: Date.now(),
-  });
+  const sealed = await sealRequest(
+    { busId: control.adminFile.control.busId, callerId: id, method: 'bus.export' },
+    {},
+    adminKey(),
+    {
+      control: control.adminFile.control,
+      atMs: Date.now(),
+    },
+  );
   const frame = Buffer.concat([Buffer.of(9), sealed.frame.subarray(1)]);
   const reply = `${replyPrefix(id)}.${randomUUID()}`;
   const said = await control.nc.request(requestSubject(id, 'bus.export'), frame, {

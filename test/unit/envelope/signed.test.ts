@@ -63,7 +63,9 @@ const kinds = [
 describe.each(kinds)('a $name', ({ name, code, bytes, read }) => {
   const refused = expect.objectContaining({ code });
   // the first byte says which format it is in; which of a certificate and a marker is not agreed upon
-  const unread = ['certificate', 'marker'].includes(name) ? refused : expect.objectContaining({ code: 'E_VERSION_APART' });
+  const unread = ['certificate', 'marker'].includes(name)
+    ? refused
+    : expect.objectContaining({ code: 'E_VERSION_APART' });
 
   test('reads', () => expect(() => read(bytes)).not.toThrow());
 
