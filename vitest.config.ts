@@ -18,6 +18,7 @@ const long = [
   'test/integration/keys/retickets.test.ts',
   'test/integration/keys/revocation.test.ts',
   'test/integration/keys/rotation.test.ts',
+  'test/integration/cli/adopt.test.ts',
   'test/integration/console/browser.test.ts',
   'test/integration/control/audit.test.ts',
   'test/integration/control/backup.test.ts',

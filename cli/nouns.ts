@@ -33,6 +33,7 @@ export const nouns: Record<string, Noun> = {
   audit: { summary: 'who changed what', load: () => import('./audit/index.ts') },
   pub: { summary: 'publish one message', load: () => import('./message/pub.ts') },
   replay: { summary: 'publish a recorded file', load: () => import('./message/replay.ts') },
+  adopt: { summary: 'make a topic of what an existing stream gets', load: () => import('./message/adopt.ts') },
   sub: { summary: 'consume a group and print it', load: () => import('./message/sub.ts') },
   profile: { summary: 'which control plane verbs talk to', load: () => import('./profile/index.ts') },
   explain: { summary: 'what an error code means, and the way out', load: () => import('./help/explain.ts') },

@@ -7,6 +7,12 @@ export const runningErrors = {
     summary: 'A file is no backup, was altered or cut short, or was made with another backup key.',
     remedy: 'Nothing was restored; use another copy, or the key whose fingerprint the message names.',
   },
+  E_ADOPT: {
+    disposition: 'reject',
+    summary:
+      'A stream cannot be adopted as it is: it is not there, is read another way, or its own consumers would lose by it.',
+    remedy: 'Nothing was changed; mbus adopt without --run says what stands against it.',
+  },
   E_UNWELL: {
     disposition: 'reject',
     summary: 'mbus doctor found something wrong.',
