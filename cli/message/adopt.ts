@@ -87,7 +87,7 @@ function planText({ problems, notes, ...plan }: AdoptionPlan, copied: number | n
   const lines = [
     `stream ${plan.stream} (${plan.retention}, ${plan.messages} messages): ${plan.from} becomes ${plan.to}`,
     `goes on as before: its publishers${plan.consumers.map((name) => `, consumer ${name}`).join('')}`,
-    `made at the stream: consumer ${plan.durable}`,
+    `made at the stream: consumer ${plan.durable}-…`,
     ...notes.map((note) => `note: ${note}`),
     ...problems.map((text) => `cannot be done: ${text}`),
     copied === null ? 'nothing was changed: --run copies' : `copied ${copied} messages`,

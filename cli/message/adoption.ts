@@ -6,6 +6,7 @@
  * A message's id at the topic is made from the stream and its sequence, so one that is copied twice (this process died
  * between the two acknowledgements) is stored once, within the topic's `dedupeMs`.
  */
+import { randomBytes } from 'node:crypto';
 import type { Consumer, ConsumerInfo, JetStreamManager, JsMsg, StreamInfo } from '@nats-io/jetstream';
 import { type MsgHdrs, type NatsConnection, headers as newHeaders } from '@nats-io/nats-core';
 import { BusError, errorText } from '../../src/errors.ts';
@@ -21,7 +22,7 @@ export interface AdoptionPlan {
   messages: number;
   /** those that are there go on as before */
   consumers: string[];
-  /** that is made at the stream, and kept when the copying ends */
+  /** with what follows a dash the name of what is made at the stream, and kept when the copying ends */
   durable: string;
   /** why it cannot be done; empty when it can */
   problems: string[];
@@ -55,12 +56,12 @@ export async function planAdoption(
     to: `${topic}${rest}`,
     retention: info.config.retention,
     messages: info.state.messages,
-    consumers: consumers.map(({ name }) => name).filter((name) => name !== durable),
+    consumers: consumers.map(({ name }) => name).filter((name) => !isOurs(name, durable)),
     durable,
     problems: problemsOf(
       info,
       from,
-      consumers.filter(({ name }) => name !== durable),
+      consumers.filter(({ name }) => !isOurs(name, durable)),
     ),
     notes: notesOf(info),
   };
@@ -98,8 +99,8 @@ export async function adopt(
   const { jetstream, jetstreamManager } = await import('@nats-io/jetstream');
   const jsm = await jetstreamManager(from);
   const { created } = await streamInfo(jsm, plan.stream);
-  await ensureDurable(jsm, plan);
-  const consumer = await jetstream(from).consumers.get(plan.stream, plan.durable);
+  const durable = await takeOver(jsm, plan);
+  const consumer = await jetstream(from).consumers.get(plan.stream, durable);
   const window = new Window(underWay);
   let copied = 0;
   while (!isAsked() && window.failure === undefined) {
@@ -116,7 +117,7 @@ export async function adopt(
       if (window.failure !== undefined) break;
     }
     await window.idle();
-    if (untilEmpty && window.failure === undefined && (await isEmpty(jsm, plan))) break;
+    if (untilEmpty && window.failure === undefined && (await isEmpty(jsm, plan.stream, durable))) break;
   }
   if (window.failure !== undefined) throw window.failure;
   return copied;
@@ -130,31 +131,52 @@ async function pull(consumer: Consumer): Promise<AsyncIterable<JsMsg>> {
   }
 }
 
-async function isEmpty(jsm: JetStreamManager, { stream, durable }: AdoptionPlan): Promise<boolean> {
+async function isEmpty(jsm: JetStreamManager, stream: string, durable: string): Promise<boolean> {
   const { num_pending, num_ack_pending } = await jsm.consumers.info(stream, durable);
   return num_pending === 0 && num_ack_pending === 0;
 }
 
-/** What an earlier run made goes on where it stands. */
-async function ensureDurable(jsm: JetStreamManager, { stream, durable, from }: AdoptionPlan): Promise<void> {
-  const { AckPolicy, DeliverPolicy } = await import('@nats-io/jetstream');
-  const known = await jsm.consumers.info(stream, durable).catch(() => undefined);
-  if (known !== undefined) {
-    if (known.config.filter_subject === from) return;
+/**
+ * A durable that begins where the run before had come to, and nothing left of that run's: what it had under way comes at
+ * once and in its place instead of after the ack wait. The new one is there before the old one goes, so a death in between
+ * forgets nothing; a work queue takes no second one, and there the stream itself holds what is left.
+ */
+async function takeOver(jsm: JetStreamManager, plan: AdoptionPlan): Promise<string> {
+  const before = (await jsm.consumers.list(plan.stream).next()).filter(({ name }) => isOurs(name, plan.durable));
+  const other = before.find(({ config }) => config.filter_subject !== plan.from);
+  if (other !== undefined)
     throw new BusError(
       'E_ADOPT',
-      `${durable} at stream ${stream} reads ${known.config.filter_subject}: remove it first`,
+      `${other.name} at ${plan.stream} reads ${other.config.filter_subject}: remove it first`,
     );
-  }
-  await jsm.consumers.add(stream, {
-    durable_name: durable,
+  const remove = async (): Promise<void> => {
+    for (const { name } of before) await jsm.consumers.delete(plan.stream, name);
+  };
+  if (plan.retention === 'workqueue') await remove();
+  const floor = Math.max(0, ...before.map(({ ack_floor }) => ack_floor.stream_seq));
+  const name = await addDurable(jsm, plan, floor + 1);
+  if (plan.retention !== 'workqueue') await remove();
+  return name;
+}
+
+async function addDurable(jsm: JetStreamManager, { stream, durable, from, retention }: AdoptionPlan, start: number) {
+  const { AckPolicy, DeliverPolicy } = await import('@nats-io/jetstream');
+  const { name } = await jsm.consumers.add(stream, {
+    durable_name: `${durable}-${randomBytes(4).toString('hex')}`,
     description: 'copied to a topic of a message bus',
     ack_policy: AckPolicy.Explicit,
-    deliver_policy: DeliverPolicy.All,
+    ...(retention === 'workqueue'
+      ? { deliver_policy: DeliverPolicy.All }
+      : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: start }),
     filter_subject: from,
     ack_wait: ackWaitNs,
     max_ack_pending: underWay,
   });
+  return name;
+}
+
+function isOurs(name: string, durable: string): boolean {
+  return name.startsWith(`${durable}-`);
 }
 
 async function streamInfo(jsm: JetStreamManager, stream: string): Promise<StreamInfo> {
