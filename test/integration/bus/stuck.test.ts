@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { AckPolicy, jetstream } from '@nats-io/jetstream';
 import { expect, test, vi } from 'vitest';
 import { labCut, labKill, labRestore, labSilence, labStart } from '../../../src/lab/index.ts';
-import type { Stuck } from '../../../src/status/index.ts';
+import type { Status, Stuck } from '../../../src/status/index.ts';
 import { Ledger, metricOf, publishSome, useBus } from '../../support/bus.ts';
 import { mbusHere, mbusJsonHere } from '../../support/cli.ts';
 import { until } from '../../support/tcp.ts';
@@ -169,6 +169,12 @@ test('a configuration that a site cannot apply', async () => {
 
 test('a terminal that is revoked', async () => {
   expect((await mbusHere(['terminal', 'revoke', 'acme/virginia', '--dir', lab().dir])).code).toBe(0);
+  // what is published before tokyo knows may still arrive
+  const isKnown = async (): Promise<boolean> => {
+    const { version, sites } = await mbusJsonHere<Status>(['status', '--dir', lab().dir]);
+    return sites.find(({ name }) => name === 'tokyo')?.report?.applied === version;
+  };
+  await until('tokyo knows', isKnown, withinMs);
   await publishSome(lab(), 'acme/exchange', 'trade.x', 5, new Ledger());
   expect(await lineOf('revoked', 'acme/trade@archive')).toContain('terminal virginia is revoked');
 });
