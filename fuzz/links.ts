@@ -98,6 +98,12 @@ function tailOf(frame: Buffer, isManifestOnly: boolean): string {
   }
 }
 
+/** A format that the peer does not read is refused for as long as it is not upgraded: nobody asks again at once. */
+function answerOf(data: Uint8Array): Answer {
+  if (Buffer.from(data.subarray(1)).toString('latin1').startsWith('E_VERSION_APART')) return 'refused';
+  return frameAnswers[data[0] ?? 2] ?? 'refused';
+}
+
 /** Asks as a peer's sidecar does, with replies of its own. */
 class Asker {
   readonly #wire: WireEnd;
@@ -110,7 +116,7 @@ class Asker {
     this.#wire = wire;
     this.#prefix = `${wire.in}r.fuzz${process.hrtime.bigint()}.`;
     this.#subscription = wire.nc.subscribe(`${this.#prefix}>`, {
-      callback: (_, message) => this.#waiting.get(message.subject)?.(frameAnswers[message.data[0] ?? 2] ?? 'refused'),
+      callback: (_, { subject, data }) => this.#waiting.get(subject)?.(answerOf(data)),
     });
   }
 
@@ -119,7 +125,8 @@ class Asker {
     const deadline = performance.now() + answerMs;
     for (;;) {
       const answer = await this.#askOnce(frame, token);
-      if (answer !== 'busy' || performance.now() > deadline) return answer;
+      // a hello is answered with the formats that the peer reads
+      if (token === 'h' || answer !== 'busy' || performance.now() > deadline) return answer;
       await delay(againMs);
     }
   }

@@ -23,6 +23,7 @@ import type { Logger } from '../log.ts';
 import { natsCall } from '../nats/index.ts';
 import { deleteBacklog, readBacklog } from './backlog-reader.ts';
 import { joined, type MoveState, type OpenMove, readMoveState, saveMoveState } from './move-state.ts';
+import { deleteReturned, passOver } from './returned.ts';
 
 export interface BacklogMoveOptions {
   nc: NatsConnection;
@@ -328,43 +329,15 @@ export class BacklogMove {
     });
   }
 
-  /**
-   * Deletes what has moved and is here all the same: nats-server 2.15.1, killed, may bring back the last message of one of
-   * its blocks although it confirmed the deletion, and would hand it out as one that was never delivered.
-   */
-  async #deleteReturned(): Promise<void> {
-    const { nc, stream, log } = this.#options;
-    const { moved } = this.#needMove();
-    if (moved === null) return;
-    for (;;) {
-      const returned = await this.#read(moved.first, moved.last, MAX_MESSAGES);
-      if (returned.length === 0) return;
-      log.warn({ event: 'move.returned', stream, messages: returned.length }, 'what had moved was here again');
-      await deleteBacklog(
-        nc,
-        stream,
-        returned.map(({ seq }) => seq),
-      );
-    }
-  }
-
-  /** Sets the durable behind what has moved, for what comes back from now on. */
-  async #passOver(): Promise<void> {
-    const { jsm, stream, durable } = this.#options;
-    if (!this.#isSettled) return; // what is with a consumer keeps its place
-    const { state } = await natsCall(`stream ${stream}`, () => jsm.streams.info(stream));
-    const [left] = await this.#read(1, state.last_seq, 1);
-    const next = left?.seq ?? state.last_seq + 1;
-    const { delivered } = await this.#info();
-    if (delivered.stream_seq + 1 >= next) return;
-    await natsCall(`place of ${durable} in ${stream}`, () => jsm.consumers.reset(stream, durable, next));
-  }
-
   /** Lets consumers here have what is left. */
   async #end(): Promise<void> {
-    const { jsm, stream, durable, log } = this.#options;
-    await this.#deleteReturned();
-    await this.#passOver();
+    const { nc, jsm, stream, durable, topic, log } = this.#options;
+    const place = { nc, jsm, stream, durable, topic, maxBytes: this.#needShipper().maxShipmentBytes() };
+    const { moved } = this.#needMove();
+    const returned = moved === null ? 0 : await deleteReturned(place, moved);
+    if (returned > 0) log.warn({ event: 'move.returned', stream, messages: returned }, 'what had moved was here again');
+    // what is with a consumer keeps its place
+    if (this.#isSettled) await passOver(place);
     await natsCall(`resume ${stream}`, () => jsm.consumers.resume(stream, durable));
     await this.#save(null);
     this.#fencedAtMs = undefined;

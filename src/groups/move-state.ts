@@ -21,7 +21,7 @@ export interface OpenMove {
   moved: Span | null;
 }
 
-interface Span {
+export interface Span {
   first: number;
   last: number;
 }
